@@ -1,0 +1,1 @@
+"""Order and fan-out: flows that read as a sentence, and the `moongate` command."""

@@ -1,0 +1,274 @@
+"""The `moongate` command.
+
+Only typer is imported here. What a command needs is imported when it runs: so help is instant, and Prefect
+is imported after its settings are known.
+"""
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import moongate
+from moongate.errors import MoongateError
+
+if TYPE_CHECKING:
+    from moongate.config import RunConfig
+
+app = typer.Typer(
+    name="moongate",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Verb(StrEnum):
+    """The eight stages, in the order of the chain."""
+
+    ingest = "ingest"
+    prior = "prior"
+    cache = "cache"
+    train = "train"
+    invert = "invert"
+    sample = "sample"
+    evaluate = "evaluate"
+    record = "record"
+
+
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="Bundled preset, or a TOML file as `config` prints."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.steps=200. Repeatable."),
+]
+Subject = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Pictures and metadata.jsonl of your subject; or a folder with train/ and holdout/ in it.",
+    ),
+]
+ClassNoun = Annotated[
+    str | None, typer.Option(metavar="NOUN", help="What kind of thing the subject is, such as dog.")
+]
+Identifier = Annotated[
+    str | None, typer.Option(metavar="WORD", help="The rare word that comes to mean the subject.")
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL[@COMMIT]",
+        help="Base model: toybox, a diffusers folder, or owner/name@<40 digits>.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then the report's path.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+WHICH_RUN = "Id of a run, a part of it, or `last`."
+RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's signature is typer's
+    if wanted:
+        typer.echo(f"moongate {moongate.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def moongate_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Teach a text-to-image diffusion model one thing from a few pictures, and measure whether it learned it.
+
+    Results go to $MOONGATE_HOME, or to ./store. With PREFECT_API_URL set, that server shows the runs.
+    """
+
+
+@app.command()
+def run(
+    preset: Preset = None,
+    set_: Set = None,
+    subject: Subject = None,
+    class_noun: ClassNoun = None,
+    identifier: Identifier = None,
+    base: Base = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chain for one subject, and end in a report.
+
+    What the store holds already is not computed again.
+
+    Example: moongate run --preset quick --set train.steps=20
+    """
+    from flows.settings import Choices
+
+    config = Choices(preset, subject, class_noun, identifier, base, tuple(set_ or ())).resolve()
+    if dry_run:
+        _print_plan(config, Verb.record)
+    else:
+        _perform(config, Verb.record, parent=None, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def stage(
+    verb: Annotated[Verb, typer.Argument(help="The stage to end with.")],
+    run_id: RunId = "last",
+    set_: Set = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run one stage again with an earlier run's settings, or some of them changed.
+
+    The stages before it come from the store. It becomes a run of its own, which names the earlier one.
+
+    Example: moongate stage sample --run last --set sample.guidance=5
+    """
+    from flows.settings import with_overrides
+    from moongate.artifacts.store import Store
+    from moongate.runs import load_run
+
+    earlier = load_run(Store.from_environment().root, run_id)
+    config = with_overrides(earlier.config, tuple(set_ or ()))
+    if dry_run:
+        _print_plan(config, verb)
+    else:
+        _perform(config, verb, parent=earlier.run_id, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List the runs, newest first.
+
+    Example: moongate runs
+    """
+    from moongate.artifacts.store import Store
+    from moongate.runs import list_runs
+
+    found = list_runs(Store.from_environment().root)
+    if as_json:
+        typer.echo(json.dumps([record.model_dump(mode="json") for record in found], indent=2))
+        return
+    from flows.terminal import console, run_table
+
+    console().print(run_table(found) if found else "There are no runs yet: moongate run")
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)] = "last",
+    as_json: Json = False,
+) -> None:
+    """Show what a run did: its stages, artifacts, metrics and report.
+
+    Example: moongate show last
+    """
+    from moongate.artifacts.store import Store
+    from moongate.runs import load_run
+
+    store = Store.from_environment()
+    record = load_run(store.root, run_id)
+    if as_json:
+        typer.echo(record.model_dump_json(indent=2))
+        return
+    from flows.terminal import console, print_run
+
+    print_run(console(), store, record)
+
+
+@app.command()
+def config(
+    preset: Preset = None,
+    set_: Set = None,
+    subject: Subject = None,
+    class_noun: ClassNoun = None,
+    identifier: Identifier = None,
+    base: Base = None,
+    as_json: Json = False,
+) -> None:
+    """Print every setting with its meaning, as a TOML file that --preset reads back.
+
+    Example: moongate config --preset quick > mine.toml
+    """
+    from flows.settings import Choices, as_toml
+
+    settings = Choices(preset, subject, class_noun, identifier, base, tuple(set_ or ())).resolve()
+    typer.echo(settings.model_dump_json(indent=2) if as_json else as_toml(settings).rstrip())
+
+
+@app.command()
+def pretrain(
+    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the finished weights go.")],
+    set_: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train the bundled base model and its judges from nothing.
+
+    It takes hours on a CPU. After a break the same command goes on where it was.
+
+    Example: moongate pretrain --output toybox-weights --set denoiser.steps=20000
+    """
+    from flows.session import session
+    from flows.settings import pretrain_config
+
+    settings = pretrain_config(tuple(set_ or ()))
+    with session(logging.WARNING if quiet else logging.INFO):
+        from flows.pretrain import pretrain as flow
+
+        flow(settings, output)
+    typer.echo(output)
+
+
+def main() -> None:
+    """Run the command, and turn the project's own errors into a message and exit status 1."""
+    try:
+        app()
+    except MoongateError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: bool, as_json: bool) -> None:
+    from flows.session import session
+    from moongate.artifacts.store import Store
+
+    with session(logging.WARNING if quiet or as_json else logging.INFO):
+        from flows.personalize import personalize
+
+        record = personalize(config, until.value, parent)
+    store = Store.from_environment()
+    from flows.terminal import console, print_outcome, report_path
+
+    if as_json:
+        typer.echo(record.model_dump_json(indent=2))
+    elif quiet:
+        typer.echo(report_path(store, record) or record.run_id)
+    else:
+        print_outcome(console(), store, record)
+
+
+def _print_plan(config: "RunConfig", until: Verb) -> None:
+    from flows.plan import plan
+    from flows.settings import as_toml
+    from flows.terminal import console, plan_table
+
+    typer.echo(as_toml(config))
+    console().print(plan_table(plan(config, until.value)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""How the stages of a chain are performed: for real, each through its task, or only in rehearsal."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar, cast
+
+from prefect import State, Task
+
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import Ref
+from moongate.artifacts.store import Obtained
+from moongate.config import RunConfig
+from moongate.runs import VERBS, Run, Verb
+from moongate.stages import cache, evaluate, ingest, invert, prior, sample, train
+from moongate.stages.record import RecordInputs
+from tasks.record import record
+
+R = TypeVar("R", bound=Ref)
+
+RECIPES: Mapping[str, Callable[[Any, Any], Recipe[Any]]] = MappingProxyType(
+    {module.STAGE: module.recipe for module in (ingest, prior, cache, train, invert, sample, evaluate)}
+)
+
+
+class EndOfChain(Exception):  # noqa: N818 - not an error: the last stage that was asked for is done
+    """The next stage lies beyond the one that was asked for."""
+
+
+def check_wanted(verb: str, until: Verb) -> None:
+    """Raise EndOfChain when the stage `verb` comes after `until`."""
+    if VERBS.index(cast(Verb, verb)) > VERBS.index(until):
+        raise EndOfChain(verb)
+
+
+class Perform(Protocol):
+    """Gets one stage instance done and returns its artifact's address."""
+
+    def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
+        """Perform `stage` with its configuration and inputs; `role` tells apart instances of one stage.
+
+        Raises:
+            EndOfChain: when `stage` comes after the last one that was asked for.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Live:
+    """Performs stages as tasks of the current flow run, up to and including `until`."""
+
+    run: Run
+    until: Verb
+    device: str
+
+    def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
+        """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
+        check_wanted(stage.name, self.until)
+        # A cached stage answers with a state and a built one with its value; as states both are read alike.
+        state = cast(State[Obtained[R]], stage(role, config, inputs, self.device, return_state=True))
+        obtained: Obtained[R] = state.result()
+        self.run.add(cast(Verb, stage.name), role, obtained)
+        return obtained.ref
+
+    def record(self, config: RunConfig, inputs: RecordInputs) -> None:
+        """Run the last stage, which makes no artifact."""
+        check_wanted("record", self.until)
+        started = perf_counter()
+        record(config, inputs)
+        self.run.add_record(perf_counter() - started)
+
+
+class Rehearsed:
+    """Performs nothing: works out the recipe of each stage.
+
+    An address follows from its recipe, also when its inputs are still to be built. So a rehearsal knows what
+    a run would make, and meets what is wrong with folders, prompts, models and settings before any work.
+    """
+
+    def __init__(self, until: Verb) -> None:
+        self.instances: list[tuple[str, Recipe[Any]]] = []
+        self._until = until
+
+    def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
+        """Note the role and the recipe of one stage instance."""
+        check_wanted(stage.name, self._until)
+        recipe: Recipe[R] = RECIPES[stage.name](config, inputs)
+        self.instances.append((role, recipe))
+        return recipe.ref

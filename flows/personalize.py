@@ -1,0 +1,101 @@
+"""The chain: from a folder of pictures to a judged, personalized model."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from prefect import flow, runtime
+
+from flows.ingredients import Ingredients, Outcome
+from flows.performers import EndOfChain, Live, Perform, Rehearsed
+from moongate.artifacts.refs import MetricsRef
+from moongate.artifacts.store import Store
+from moongate.config import RunConfig
+from moongate.models.source import BaseSource, resolve_base
+from moongate.runs import RunRecord, Verb, going_on, new_run_id
+from tasks.cache import cache
+from tasks.evaluate import evaluate
+from tasks.ingest import ingest
+from tasks.invert import invert
+from tasks.prior import prior
+from tasks.sample import sample
+from tasks.train import train
+
+
+@flow(name="personalize", flow_run_name="{config.subject.name} until {until}", persist_result=False)
+def personalize(
+    config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
+    until: Verb = "record",
+    parent: str | None = None,
+) -> RunRecord:
+    """Personalize the base model on one subject, and judge it.
+
+    Args:
+        config: every setting.
+        until: the last stage to perform.
+        parent: the run whose settings this one repeats.
+    """
+    base = resolve_base(config.base)
+    with going_on(Store.from_environment().root, _new_record(config, until, parent)) as run:
+        with suppress(EndOfChain):
+            chain(config, base, Rehearsed(until))
+        with suppress(EndOfChain):
+            live = Live(run, until, config.base.device)
+            outcome, metrics = chain(config, base, live)
+            live.record(config, outcome.recorded(run.record, base, metrics))
+    return run.record
+
+
+def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcome, MetricsRef]:
+    """The chain: ingest -> prior -> cache -> train -> invert -> sample -> evaluate."""
+    given = Ingredients(config, base)
+    holdout_folder, wants_prior = config.subject.holdout_folder, config.train.prior_weight > 0
+
+    pictures = perform(ingest, "train", *given.folder(config.subject.folder))
+    holdout = perform(ingest, "holdout", *given.folder(holdout_folder)) if holdout_folder else None
+    evaluation = perform(ingest, "evaluation", *given.folder(config.ingest.evaluation_folder))
+
+    class_pictures = perform(prior, "class", *given.plain_class()) if wants_prior else None
+
+    latents = perform(cache, "train", *given.of_subject(pictures))
+    kept_latents = perform(cache, "holdout", *given.of_subject(holdout)) if holdout else None
+    class_latents = perform(cache, "class", *given.of_class(class_pictures)) if class_pictures else None
+    eval_latents = perform(cache, "evaluation", *given.captioned(evaluation))
+
+    adapter = perform(train, "tuned", *given.lesson(latents, class_latents, kept_latents))
+
+    base_inversions = perform(invert, "base", *given.inversion(evaluation, eval_latents, None))
+    tuned_inversions = perform(invert, "tuned", *given.inversion(evaluation, eval_latents, adapter))
+
+    base_samples = perform(sample, "base", *given.prompts(None))
+    tuned_samples = perform(sample, "tuned", *given.prompts(adapter))
+    base_class = perform(sample, "base class", *given.class_prompt(None))
+    tuned_class = perform(sample, "tuned class", *given.class_prompt(adapter))
+    swapped_samples = perform(sample, "swapped", *given.swap(base_inversions, adapter))
+
+    outcome = Outcome(
+        instance=pictures,
+        holdout=holdout,
+        evaluation=evaluation,
+        adapter=adapter,
+        base_inversions=base_inversions,
+        tuned_inversions=tuned_inversions,
+        base_samples=base_samples,
+        tuned_samples=tuned_samples,
+        swapped_samples=swapped_samples,
+        base_class=base_class,
+        tuned_class=tuned_class,
+    )
+    return outcome, perform(evaluate, "all", *outcome.judged(config, base))
+
+
+def _new_record(config: RunConfig, until: Verb, parent: str | None) -> RunRecord:
+    """Return the record of this flow run; when Prefect retries it, that is an attempt of the same run."""
+    started = runtime.flow_run.scheduled_start_time
+    return RunRecord(
+        run_id=new_run_id(started, config.subject.name, runtime.flow_run.id),
+        parent=parent,
+        until=until,
+        attempt=runtime.flow_run.run_count,
+        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        config=config,
+    )

@@ -1,0 +1,206 @@
+"""What a person sees: bars while a stage works, one line when it is done, and a closing summary."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from moongate.artifacts.refs import MetricsRef
+from moongate.artifacts.store import Store
+from moongate.runs import VERBS, RunRecord, StageEntry, run_folder
+
+if TYPE_CHECKING:
+    from flows.plan import PlannedStage
+
+SHOWN_LOGGERS = ("moongate",)
+
+
+def console() -> Console:
+    """Return the terminal of people: standard error, so that standard output stays what was asked for."""
+    return Console(stderr=True)
+
+
+class Terminal:
+    """Bars while something works, and log lines above them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show one bar of `total` items while the context lasts."""
+        bar = self._bars.add_task(description, total=total)
+        try:
+            yield lambda count: self._bars.advance(bar, count)
+        finally:
+            self._bars.remove_task(bar)
+
+    @contextmanager
+    def live(self, level: int) -> Iterator[None]:
+        """Draw bars, and show log messages of this project at `level` and above."""
+        handler = _ConsoleHandler(self._console, level)
+        loggers = [logging.getLogger(name) for name in SHOWN_LOGGERS]
+        for logger in loggers:
+            logger.setLevel(logging.INFO)
+            logger.addHandler(handler)
+        try:
+            with self._bars:
+                yield
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+
+
+class _ConsoleHandler(logging.Handler):
+    """Log lines above the bars: plain for information, coloured from a warning on."""
+
+    def __init__(self, console: Console, level: int) -> None:
+        super().__init__(level)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        self._console.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
+    """Print how a run went: its metrics, what each stage cost, and where its report is."""
+    screen.print()
+    if (summary := _summary(store, record)) is not None:
+        screen.print(metric_table(summary), "")
+    screen.print(stage_table(record.current()), "")
+    screen.print(f"run     {record.run_id}  ({seconds(record.wall_s)})", highlight=False)
+    if report := report_path(store, record):
+        screen.print(f"report  {report}", highlight=False, soft_wrap=True)
+
+
+def print_run(screen: Console, store: Store, record: RunRecord) -> None:
+    """Print all that is known of a run."""
+    screen.print(run_table([record]), "", instance_table(record.current()))
+    if record.error:
+        screen.print(f"\nerror: {record.error}", style="red", markup=False, highlight=False)
+    print_outcome(screen, store, record)
+
+
+def report_path(store: Store, record: RunRecord) -> Path | None:
+    """Return the run's report, or None when it has none (yet)."""
+    report = run_folder(store.root, record.run_id) / "report.html"
+    return report if report.exists() else None
+
+
+def plan_table(planned: "Sequence[PlannedStage]") -> Table:
+    """Return what a run would find in the store and what it would build."""
+    table = Table("stage", "role", "artifact", "", box=None)
+    for stage in planned:
+        table.add_row(stage.stage, stage.role, stage.digest[:12], "cached" if stage.cached else "to build")
+    return table
+
+
+def run_table(runs: Sequence[RunRecord]) -> Table:
+    """Return the runs as a table, in the order given."""
+    table = Table("run", "subject", "base", "until", "status", "time", "UNet evaluations", box=None)
+    for run in runs:
+        subject, base = run.config.subject.name, run.config.base.model
+        table.add_row(
+            run.run_id, subject, base, run.until, run.status, seconds(run.wall_s), f"{run.unet_evals:,}"
+        )
+    return table
+
+
+def stage_table(entries: Sequence[StageEntry]) -> Table:
+    """Return what each stage cost, one row per verb, and the sum."""
+    table = Table("stage", box=None, show_footer=True)
+    table.columns[0].footer = "all"
+    by_verb = defaultdict(list)
+    for entry in entries:
+        by_verb[entry.stage].append(entry)
+    totals = _cost(entries)
+    for title, total in zip(("cached", "time", "UNet evaluations"), totals, strict=True):
+        table.add_column(title, total, justify="right")
+    for verb in VERBS:
+        if verb in by_verb:
+            table.add_row(verb, *_cost(by_verb[verb]))
+    return table
+
+
+def instance_table(entries: Sequence[StageEntry]) -> Table:
+    """Return the stage instances of a run with the addresses of their artifacts."""
+    titles = ("stage", "role", "artifact", "cached", "time", "items", "UNet evaluations", "device")
+    table = Table(*titles, box=None)
+    for entry in entries:
+        table.add_row(
+            entry.stage,
+            entry.role,
+            entry.digest[:12],
+            "yes" if entry.cached else "no",
+            seconds(entry.wall_s),
+            f"{entry.items:,}",
+            f"{entry.unet_evals:,}",
+            entry.device,
+        )
+    return table
+
+
+def metric_table(summary: Path) -> Table:
+    """Return `summary.parquet` as one row per metric and one column per model, intervals in brackets."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(summary).to_pylist()
+    models = [model for model in ("real", "base", "tuned") if any(row["model"] == model for row in rows)]
+    cells = {(row["metric"], row["model"]): _cell(row["value"], row["low"], row["high"]) for row in rows}
+    table = Table("metric", box=None)
+    for model in models:
+        table.add_column(model, justify="right")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        table.add_row(metric, *(cells.get((metric, model), "") for model in models))
+    return table
+
+
+def seconds(value: float) -> str:
+    """Return a duration as people say it: 3.2 s, 4 min 05 s, 2 h 10 min."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _summary(store: Store, record: RunRecord) -> Path | None:
+    for entry in record.current():
+        if entry.stage == "evaluate":
+            return store.folder(MetricsRef(entry.digest)) / "summary.parquet"
+    return None
+
+
+def _cost(entries: Sequence[StageEntry]) -> tuple[str, str, str]:
+    cached = sum(entry.cached for entry in entries)
+    wall_s = sum(entry.wall_s for entry in entries)
+    unet_evals = sum(entry.unet_evals for entry in entries)
+    return f"{cached} of {len(entries)}", seconds(wall_s), f"{unet_evals:,}"
+
+
+def _cell(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,1 @@
+"""References, content addresses, the store, and the files that artifacts are made of."""

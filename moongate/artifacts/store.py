@@ -1,0 +1,229 @@
+"""The store: artifacts under their content address, published whole or not at all, verified before reuse.
+
+Layout under the root:
+
+    artifacts/<stage>/<digest>/   files of one artifact beside its `artifact.json`; read-only by agreement
+    locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies
+    scratch/<stage>/<digest>/     what an interrupted build may go on from; removed once it is published
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+from moongate.artifacts.durability import sync_folder, sync_tree
+from moongate.artifacts.manifest import MANIFEST_NAME, BuildFacts, Manifest, describe, read_manifest
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import Ref
+from moongate.errors import StoreError
+
+__all__ = ["BuildFacts", "Manifest", "Obtained", "Store"]
+
+R = TypeVar("R", bound=Ref)
+HOME_VARIABLE = "MOONGATE_HOME"
+
+_log = logging.getLogger(__name__)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class Obtained(Generic[R]):
+    """An artifact that is now in the store, and what it cost this time.
+
+    Attributes:
+        ref: the artifact's address.
+        cached: True when nothing was built.
+        wall_s: seconds spent here, waiting for another builder included.
+        facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
+        peak_memory_bytes: highest resident memory of this process so far.
+    """
+
+    ref: R
+    cached: bool
+    wall_s: float
+    facts: BuildFacts
+    peak_memory_bytes: int
+
+
+class Store:
+    """A folder of artifacts that runs in parallel may share: one builds, the others wait and reuse."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def from_environment(cls) -> "Store":
+        """Return the store at $MOONGATE_HOME, or at `./store` when that is unset or empty."""
+        return cls(Path(os.environ.get(HOME_VARIABLE) or "store"))
+
+    def find(self, recipe: Recipe[R]) -> R | None:
+        """Return the reference when the artifact is complete and every sha256 is as recorded.
+
+        A damaged artifact is logged as a warning, set aside under `.corrupt-...` and counts as absent.
+        """
+        folder = self._address(recipe)
+        if not folder.exists():
+            return None
+        if not _problems(folder):
+            return recipe.ref
+        with self._lock(recipe):
+            return recipe.ref if self._verified(recipe) else None
+
+    def folder(self, ref: Ref) -> Path:
+        """Return the folder of a published artifact.
+
+        Raises:
+            StoreError: when the store has no such artifact.
+        """
+        for manifest in self.root.glob(f"artifacts/*/{ref.digest}/{MANIFEST_NAME}"):
+            return manifest.parent
+        raise StoreError(
+            f"no {ref.kind} {ref.digest[:12]} in the store",
+            where=str(self.root / "artifacts"),
+            why=f"no stage has published an artifact with the digest {ref.digest}",
+            fix="run the stage that makes it, or point MOONGATE_HOME at the store that has it",
+        )
+
+    def manifest(self, ref: Ref) -> Manifest:
+        """Return what `artifact.json` says of an artifact.
+
+        Raises:
+            StoreError: when the artifact is absent, or its manifest cannot be read.
+        """
+        folder = self.folder(ref)
+        if (manifest := read_manifest(folder)) is None:
+            raise StoreError(
+                f"the manifest of {ref.kind} {ref.digest[:12]} cannot be read",
+                where=str(folder / MANIFEST_NAME),
+                why="it is not the JSON that this version writes",
+                fix="remove the folder and run the stage again",
+            )
+        return manifest
+
+    def obtain(self, recipe: Recipe[R], build: Callable[[Path], BuildFacts | None]) -> Obtained[R]:
+        """Return the artifact of `recipe`, building it only when the store lacks it.
+
+        Args:
+            recipe: decides the address.
+            build: writes the artifact's files into the empty folder it is given. What it leaves there is
+                hashed, synced and published by one rename; when it raises, nothing is published.
+
+        Raises:
+            StoreError: when the disk is full.
+        """
+        started = perf_counter()
+        if self.find(recipe) is None:
+            with self._lock(recipe):
+                if not self._verified(recipe):
+                    facts = self._build(recipe, build)
+                    wall_s = perf_counter() - started
+                    return Obtained(recipe.ref, False, wall_s, facts, peak_memory_bytes())
+        facts = replace(self.manifest(recipe.ref).facts, unet_evals=0)
+        return Obtained(recipe.ref, True, perf_counter() - started, facts, peak_memory_bytes())
+
+    def scratch(self, recipe: Recipe[Any]) -> Path:
+        """Return a folder for checkpoints that outlives a killed build of `recipe`; use it within `build`."""
+        folder = self.root / "scratch" / recipe.stage / recipe.digest
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _address(self, recipe: Recipe[Any]) -> Path:
+        return self.root / "artifacts" / recipe.stage / recipe.digest
+
+    def _verified(self, recipe: Recipe[Any]) -> bool:
+        """Tell whether a sound artifact is there, setting a damaged one aside. The caller holds the lock."""
+        folder = self._address(recipe)
+        if not folder.exists():
+            return False
+        if not (problems := _problems(folder)):
+            return True
+        aside = folder.with_name(f".corrupt-{recipe.digest[:16]}-{uuid4().hex[:8]}")
+        folder.rename(aside)
+        _log.warning(
+            "Artifact %s/%s is damaged and will be built again (%s). It was set aside as %s.",
+            recipe.stage,
+            recipe.digest[:12],
+            "; ".join(problems),
+            aside,
+        )
+        return False
+
+    def _build(self, recipe: Recipe[Any], build: Callable[[Path], BuildFacts | None]) -> BuildFacts:
+        """Build into a temporary sibling and publish it by one rename. The caller holds the lock."""
+        address = self._address(recipe)
+        prefix = f".building-{recipe.digest[:16]}-"
+        _sweep(address.parent, prefix)
+        building = address.with_name(f"{prefix}{uuid4().hex[:8]}")
+        building.mkdir(parents=True)
+        started = perf_counter()
+        try:
+            facts = build(building) or BuildFacts()
+            manifest = describe(
+                recipe,
+                building,
+                facts,
+                wall_s=perf_counter() - started,
+                peak_memory_bytes=peak_memory_bytes(),
+            )
+            (building / MANIFEST_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            sync_tree(building)
+            building.rename(address)
+            sync_folder(address.parent)
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise _disk_full(error, building) from error
+            raise
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(self.root / "scratch" / recipe.stage / recipe.digest, ignore_errors=True)
+        return facts
+
+    @contextmanager
+    def _lock(self, recipe: Recipe[Any]) -> Iterator[None]:
+        """Hold the address's OS lock. It dies with its process, so no lock is ever left behind."""
+        path = self.root / "locks" / f"{recipe.stage}-{recipe.digest}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.info("Waiting: another run is building %s/%s.", recipe.stage, recipe.digest[:12])
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+
+def peak_memory_bytes() -> int:
+    """Return the highest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _problems(folder: Path) -> tuple[str, ...]:
+    manifest = read_manifest(folder)
+    return (f"{MANIFEST_NAME}: missing or unreadable",) if manifest is None else manifest.problems(folder)
+
+
+def _sweep(parent: Path, prefix: str) -> None:
+    """Remove what killed builds of one address left; holding its lock proves that nobody writes there."""
+    for debris in parent.glob(f"{prefix}*"):
+        shutil.rmtree(debris)
+
+
+def _disk_full(error: OSError, folder: Path) -> StoreError:
+    return StoreError(
+        "the disk is full",
+        where=str(folder.parent),
+        why=f"{error.strerror} while an artifact was written; nothing was published",
+        fix="free some space (old artifacts can be removed at any time) and run the same command again",
+    )

@@ -1,0 +1,203 @@
+"""Galleries: the pictures of one set as features, with what is known about each of them.
+
+Pictures are read, embedded and let go in batches, so that a set of any size fits into memory.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
+from moongate.errors import InputError
+from moongate.metrics.rows import ModelRole
+
+SAMPLES_NAME = "samples.parquet"
+_SAMPLE_COLUMNS = (
+    "sample_id", "model", "prompt_id", "template", "seed", "object", "colour", "scene",
+)  # fmt: skip
+_SUBJECT, _CLASS_NOUN = "{subject}", "{class_noun}"
+
+Pixels = NDArray[np.uint8]
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a picture shows, in the toybox's words; None where nobody can say."""
+
+    object: str | None = None
+    colour: str | None = None
+    scene: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture's place in its set.
+
+    text: what CLIP compares the picture with: its prompt with the class noun in place of the subject's name,
+    or a real picture's caption. The rare identifier means nothing to CLIP and would only add noise.
+    truth: what the picture was asked to show.
+    """
+
+    item_id: str
+    text: str
+    truth: Truth
+    prompt_id: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One set of pictures as features, row i of each array belonging to items[i].
+
+    identity: (N, D) float32; clip, texts: (N, D') float32; all of length 1.
+    judged: what the judges see in each picture; None when there are no judges.
+    """
+
+    role: ModelRole
+    items: tuple[Item, ...]
+    identity: Features
+    clip: Features
+    texts: Features
+    judged: tuple[Truth, ...] | None
+
+
+class ImageFeatures(Protocol):
+    """An extractor of `moongate.models.features`, as far as it is needed here."""
+
+    name: str
+
+    def images(self, pictures: Sequence[Pixels]) -> Features:
+        """Features of pictures, each (H, W, 3) uint8: (N, D), rows of length 1."""
+        ...
+
+
+class ImageAndTextFeatures(ImageFeatures, Protocol):
+    """An extractor that also reads texts."""
+
+    def texts(self, texts: Sequence[str]) -> Features:
+        """Features of texts: (N, D), rows of length 1."""
+        ...
+
+
+class Judge(Protocol):
+    """Tells what pictures of the toybox show."""
+
+    name: str
+
+    def judge(self, pictures: Sequence[Pixels]) -> Sequence[Truth]:
+        """Return a truth for each picture, (H, W, 3) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Everything that looks at pictures. `batch_size` pictures are decoded at once."""
+
+    identity: ImageFeatures
+    clip: ImageAndTextFeatures
+    judge: Judge | None
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """A set of pictures on disk, its items in the order of its rows."""
+
+    role: ModelRole
+    path: Path
+    items: tuple[Item, ...]
+
+    def batches(self, size: int) -> Iterator[list[Pixels]]:
+        """Yield the pictures in order, `size` at a time: each (H, W, 3) uint8."""
+        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"]):
+            yield [pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist()]
+
+
+def open_samples(folder: Path, role: ModelRole, class_noun: str) -> PictureSet:
+    """Open a sample set that the model in `role` drew.
+
+    Raises InputError when it is empty, another model drew it, or a template has an unknown placeholder.
+    """
+    path = folder / SAMPLES_NAME
+    rows = pq.read_table(path, columns=list(_SAMPLE_COLUMNS)).to_pylist()
+    _check_drawn_by(rows, role, path)
+    items = tuple(
+        Item(
+            item_id=row["sample_id"],
+            text=_class_text(row["template"], class_noun, path),
+            truth=Truth(row["object"], row["colour"], row["scene"]),
+            prompt_id=row["prompt_id"],
+            seed=row["seed"],
+        )
+        for row in rows
+    )
+    return PictureSet(role, path, items)
+
+
+def open_pictures(folder: Path) -> PictureSet:
+    """Open real pictures; their truth is read from the metadata columns object, colour and scene."""
+    path = folder / IMAGES_NAME
+    rows = pq.read_table(path, columns=["image_id", "text", "extra"]).to_pylist()
+    items = tuple(Item(row["image_id"], row["text"], _truth_of(json.loads(row["extra"]))) for row in rows)
+    return PictureSet("real", path, items)
+
+
+def look_at(pictures: PictureSet, eyes: Eyes, advance: Callable[[int], None]) -> Gallery:
+    """Embed and judge every picture of a set; `advance` is told of each batch."""
+    identity, clip, judged = [], [], list[Truth]()
+    for batch in pictures.batches(eyes.batch_size):
+        identity.append(eyes.identity.images(batch))
+        clip.append(eyes.clip.images(batch))
+        judged.extend(eyes.judge.judge(batch) if eyes.judge else ())
+        advance(len(batch))
+    return Gallery(
+        pictures.role,
+        pictures.items,
+        np.concatenate(identity),
+        np.concatenate(clip),
+        _texts(pictures.items, eyes.clip),
+        tuple(judged) if eyes.judge else None,
+    )
+
+
+def _texts(items: Sequence[Item], clip: ImageAndTextFeatures) -> Features:
+    """Features of every item's text; a text that many pictures share is embedded once."""
+    unique = sorted({item.text for item in items})
+    features = clip.texts(unique)
+    place = {text: index for index, text in enumerate(unique)}
+    return features[[place[item.text] for item in items]]
+
+
+def _class_text(template: str, class_noun: str, path: Path) -> str:
+    text = template.replace(_SUBJECT, class_noun).replace(_CLASS_NOUN, class_noun)
+    if "{" in text or "}" in text:
+        raise InputError(
+            f"the template {template!r} has a placeholder that nobody fills",
+            where=str(path),
+            why="prompt fidelity compares a picture with the finished prompt",
+            fix=f"write {_SUBJECT} or {_CLASS_NOUN} where the thing is named, and no other braces",
+        )
+    return text
+
+
+def _check_drawn_by(rows: Sequence[dict[str, object]], role: ModelRole, path: Path) -> None:
+    models = sorted({str(row["model"]) for row in rows})
+    if models != [role]:
+        raise InputError(
+            f"this sample set is not the {role} model's",
+            where=str(path),
+            why=f"its rows were drawn by: {', '.join(models) or 'nobody, it is empty'}",
+            fix="pass each model's samples under its own name",
+        )
+
+
+def _truth_of(extra: dict[str, object]) -> Truth:
+    words = (extra.get(name) for name in ("object", "colour", "scene"))
+    return Truth(*(word if isinstance(word, str) else None for word in words))

@@ -1,0 +1,1 @@
+"""A strict reader of folders of pictures with a `metadata.jsonl`."""

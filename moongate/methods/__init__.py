@@ -1,0 +1,3 @@
+"""Personalization methods: what trains, what conditions it, which loss, and what is saved. The loop is not
+here.
+"""

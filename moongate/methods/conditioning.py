@@ -1,0 +1,57 @@
+"""Where the prompt embeddings of a training batch come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from moongate.artifacts.latents import LatentSet
+from moongate.models.base import DiffusionModel
+from moongate.models.text import embed_tokens, tokenize
+
+
+class Conditioning(nn.Module):
+    """Gives (B, L, D) prompt embeddings for rows of a latent set, and names what of it is trained."""
+
+    def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
+        """Return the embeddings of the prompts of `rows`, (B, L, D) float32."""
+        raise NotImplementedError
+
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        """Return the modules that are optimised and saved, by the name under which they are saved."""
+        raise NotImplementedError
+
+
+class CachedText(Conditioning):
+    """The text encoder is frozen: embeddings come from the latent set, and the encoder is never run."""
+
+    @override
+    def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
+        return latents.embeddings(rows)
+
+    @override
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        return {}
+
+
+class TrainedText(Conditioning):
+    """The text encoder is trained: prompts are encoded anew in every step."""
+
+    def __init__(self, model: DiffusionModel) -> None:
+        super().__init__()
+        self.text_encoder = model.text_encoder.requires_grad_(True)
+        self._tokenizer = model.tokenizer
+        self._device = model.device
+
+    @override
+    def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
+        return embed_tokens(
+            self.text_encoder,
+            tokenize(self._tokenizer, [latents.prompts[row] for row in rows]).to(self._device),
+        )
+
+    @override
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        return {"text_encoder": self.text_encoder}

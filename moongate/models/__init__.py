@@ -1,0 +1,1 @@
+"""Pretrained parts: where they come from, how they are loaded, asked and saved."""

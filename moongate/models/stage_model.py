@@ -1,0 +1,33 @@
+"""The model that a stage computes with, on a device that is held for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from moongate.models.adapters import apply_adapter
+from moongate.models.base import DiffusionModel, load_model
+from moongate.models.leases import leased_device
+from moongate.models.source import BaseSource
+
+
+@contextmanager
+def leased_model(
+    base: BaseSource, *, precision: str, device: str, adapter: Path | None = None
+) -> Iterator[DiffusionModel]:
+    """Yield a base model, with an adapter's changes where one is given, while a device is leased for it.
+
+    Args:
+        base: the base model.
+        precision: arithmetic inside the UNet: "float32", "bfloat16" or "float16".
+        device: "auto", "cpu", "cuda" or "cuda:<n>".
+        adapter: folder of an adapter, or None for the base model itself.
+
+    Raises:
+        ModelError: when the model or the adapter cannot be used.
+        ConfigError: when the device or the precision is unknown.
+    """
+    with leased_device(device) as leased:
+        model = load_model(base, leased, precision)
+        if adapter is not None:
+            apply_adapter(model, adapter)
+        yield model

@@ -1,0 +1,69 @@
+"""Prompts to embeddings, as Stable Diffusion's pipelines make them, but without silent cutting."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from moongate.errors import InputError
+from moongate.models.base import DiffusionModel
+
+
+def token_count(tokenizer: CLIPTokenizer, text: str) -> int:
+    """Return the number of tokens of `text`, the two end marks included."""
+    return len(_token_ids(tokenizer, text))
+
+
+def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
+    """Return token ids, (B, L) int64, padded to the tokenizer's full length.
+
+    Raises:
+        InputError: when a prompt is too long; the message shows what would be cut.
+    """
+    for prompt in prompts:
+        _refuse_too_long(tokenizer, prompt)
+    length = tokenizer.model_max_length
+    encoded = tokenizer(list(prompts), padding="max_length", max_length=length, return_tensors="pt")
+    return encoded.input_ids
+
+
+def embed_tokens(text_encoder: CLIPTextModel, token_ids: Tensor) -> Tensor:
+    """Return the last hidden states, (B, L, D), differentiable in the text encoder's weights.
+
+    Args:
+        text_encoder: the text encoder.
+        token_ids: (B, L) int64 on the text encoder's device.
+    """
+    # Without a mask: Stable Diffusion was trained with padding as a part of the prompt.
+    return text_encoder(token_ids).last_hidden_state
+
+
+@torch.no_grad()
+def encode_prompts(model: DiffusionModel, prompts: Sequence[str]) -> Tensor:
+    """Return prompt embeddings, (B, L, D) float32 on the model's device.
+
+    Raises:
+        InputError: when a prompt is too long; the message shows what would be cut.
+    """
+    token_ids = tokenize(model.tokenizer, prompts).to(model.device)
+    return embed_tokens(model.text_encoder, token_ids).float()
+
+
+def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+    return list(tokenizer(text, truncation=False, verbose=False).input_ids)
+
+
+def _refuse_too_long(tokenizer: CLIPTokenizer, prompt: str) -> None:
+    ids = _token_ids(tokenizer, prompt)
+    length = tokenizer.model_max_length
+    if len(ids) <= length:
+        return
+    # One place is the end mark's.
+    cut = tokenizer.decode(ids[length - 1 : -1]).strip()
+    raise InputError(
+        "a prompt is too long for the model",
+        where=f"prompt {prompt!r}",
+        why=f"it has {len(ids)} tokens and the model takes {length}; this would be cut off: {cut!r}",
+        fix="shorten the prompt",
+    )

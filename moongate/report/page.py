@@ -1,0 +1,136 @@
+"""The report: evidence in, one self-contained HTML page out."""
+
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from moongate.report import curves
+from moongate.report.evidence import Evidence, RunFacts, TrainingRecord
+from moongate.report.galleries import (
+    class_section,
+    inversion_section,
+    inverted_samples_section,
+    lead_samples,
+    lead_training,
+    samples_section,
+    subject_section,
+)
+from moongate.report.ledger import (
+    inversion_metrics_section,
+    judges_section,
+    metrics_section,
+    settings_views,
+    stages_section,
+)
+from moongate.report.numbers import NO_VALUE, decimal, seconds
+from moongate.report.verdict import judge
+from moongate.report.views import Curve, Missing, Page, TrainingSection
+from moongate.report.wording import answers, headline, sentence
+
+TEMPLATE = "report.html.j2"
+STYLE = "report.css"
+EXAMPLE = "sample.guidance=5"
+
+
+def build_page(evidence: Evidence) -> Page:
+    """Word, round and order everything that the page shows."""
+    run, verdict = evidence.run, judge(evidence.scores)
+    return Page(
+        title=f"{run.subject} as “{run.identifier} {run.class_noun}”",
+        run_id=run.run_id,
+        meta=_meta(run),
+        headline=headline(verdict, run),
+        lead_training=lead_training(evidence),
+        lead_samples=lead_samples(evidence),
+        answers=answers(verdict, run),
+        subject=subject_section(evidence),
+        samples=samples_section(evidence),
+        class_pictures=class_section(evidence),
+        training=training_section(evidence),
+        inversions=inversion_section(evidence),
+        inversion_metrics=inversion_metrics_section(evidence),
+        inverted_samples=inverted_samples_section(evidence),
+        metrics=metrics_section(evidence),
+        judges=judges_section(evidence),
+        stages=stages_section(evidence),
+        settings=settings_views(run.settings),
+        versions=run.versions,
+        commands=_commands(run),
+    )
+
+
+def render(page: Page) -> str:
+    """`page` as HTML. Every value is escaped; only the package's own style sheet and curves are markup."""
+    environment = Environment(
+        loader=PackageLoader("moongate.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["missing"] = lambda section: isinstance(section, Missing)
+    environment.globals["no_value"] = NO_VALUE
+    environment.filters["svg"] = lambda curve: Markup(curve.svg)
+    style = resources.files("moongate.report").joinpath("templates", STYLE).read_text(encoding="utf-8")
+    return environment.get_template(TEMPLATE).render(page=page, style=Markup(style))
+
+
+def training_section(evidence: Evidence) -> TrainingSection | Missing:
+    """Both curves and the reason for the step that was kept."""
+    fit = evidence.fit
+    if fit is None:
+        return Missing("This run trained no adapter.")
+    return TrainingSection(_validation_view(fit), _loss_view(fit), fit.chosen_step, sentence(fit.reason))
+
+
+def _validation_view(fit: TrainingRecord) -> Curve | Missing:
+    if not fit.validation:
+        return Missing("There was no validation: the subject has no held-out pictures.")
+    points = sorted(fit.validation, key=lambda point: point.step)
+    best = min(points, key=lambda point: point.loss)
+    first, last = points[0], points[-1]
+    alt = (
+        f"Held-out loss from {decimal(first.loss, 4)} at step {first.step} "
+        f"to {decimal(last.loss, 4)} at step {last.step}, "
+        f"lowest {decimal(best.loss, 4)} at step {best.step}; step {fit.chosen_step} kept."
+    )
+    note = "Same noise and timesteps at every point, so the points differ by the weights alone."
+    return Curve("Validation", curves.as_svg(curves.validation_curve(fit), "validation"), alt, note)
+
+
+def _loss_view(fit: TrainingRecord) -> Curve | Missing:
+    if not fit.steps:
+        return Missing("No training steps were recorded.")
+    first, last = fit.steps[0], fit.steps[-1]
+    alt = (
+        f"Training loss on the subject's pictures: {decimal(first.instance_loss, 4)} at step {first.step}, "
+        f"{decimal(last.instance_loss, 4)} at step {last.step}."
+    )
+    note = "Each step draws its own timesteps, so single steps scatter; the bold line is their running mean."
+    return Curve("Training loss", curves.as_svg(curves.loss_curve(fit), "loss"), alt, note)
+
+
+def _meta(run: RunFacts) -> tuple[str, ...]:
+    took = seconds((run.finished_at - run.started_at).total_seconds())
+    return (
+        f"run {run.run_id}",
+        f"{run.started_at:%d %B %Y, %H:%M} UTC",
+        f"took {took}",
+        f"base model {run.base_model}",
+        f"seed {run.seed}",
+    )
+
+
+def _commands(run: RunFacts) -> tuple[tuple[str, str], ...]:
+    return (
+        (
+            "All of it; what the store holds is not computed again",
+            f"moongate stage record --run {run.run_id}",
+        ),
+        (
+            "From one stage on, with something changed",
+            f"moongate stage sample --run {run.run_id} --set {EXAMPLE}",
+        ),
+        ("What it left behind", f"moongate show {run.run_id}"),
+    )

@@ -1,0 +1,96 @@
+"""Evidence read back from the files of finished artifacts; no torch, no models."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from moongate.artifacts.images import read_images
+from moongate.errors import StoreError
+from moongate.metrics.rows import MetricRow, SummaryRow
+from moongate.report.evidence import (
+    InversionResult,
+    Shot,
+    SubjectPicture,
+    TrainingRecord,
+    TrainStep,
+    ValidationPoint,
+)
+
+
+def read_subject_pictures(folder: Path) -> tuple[SubjectPicture, ...]:
+    """The pictures of an image set in `folder`."""
+    return tuple(
+        SubjectPicture(picture.file_name, picture.text, picture.png) for picture in read_images(folder)
+    )
+
+
+def read_shots(folders: Iterable[Path]) -> tuple[Shot, ...]:
+    """Every picture of the sample sets in `folders`."""
+    columns = ("model", "prompt_id", "prompt", "kind", "seed", "source")
+    return tuple(
+        Shot(**{name: row[name] for name in columns}, png=row["image"]["bytes"])
+        for folder in folders
+        for row in _rows(folder / "samples.parquet", (*columns, "image"))
+    )
+
+
+def read_inversions(folders: Iterable[Path]) -> tuple[InversionResult, ...]:
+    """Every row of the inversions in `folders`."""
+    columns = ("model", "image_id", "method", "psnr_db", "floor_psnr_db")
+    pictures = ("original", "floor", "reconstruction")
+    return tuple(
+        InversionResult(
+            **{name: row[name] for name in columns}, **{name: row[name]["bytes"] for name in pictures}
+        )
+        for folder in folders
+        for row in _rows(folder / "inversions.parquet", (*columns, *pictures))
+    )
+
+
+def read_training(folder: Path) -> TrainingRecord:
+    """How the adapter in `folder` was trained and why its step was kept."""
+    steps = _rows(folder / "train_steps.parquet", ("step", "instance_loss", "prior_loss"))
+    validation = folder / "validation.parquet"
+    points = _rows(validation, ("step", "validation_loss")) if validation.exists() else []
+    facts = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
+    return TrainingRecord(
+        steps=tuple(TrainStep(**row) for row in steps),
+        validation=tuple(ValidationPoint(row["step"], row["validation_loss"]) for row in points),
+        chosen_step=facts["step"],
+        reason=facts["reason"],
+    )
+
+
+def read_scores(folder: Path) -> tuple[SummaryRow, ...]:
+    """The summary of the metrics in `folder`."""
+    columns = tuple(field.name for field in fields(SummaryRow))
+    return tuple(SummaryRow(**row) for row in _rows(folder / "summary.parquet", columns))
+
+
+def read_picture_scores(folder: Path) -> tuple[MetricRow, ...]:
+    """What the metrics in `folder` say of each picture."""
+    columns = tuple(field.name for field in fields(MetricRow))
+    return tuple(MetricRow(**row) for row in _rows(folder / "metrics.parquet", columns))
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not path.exists():
+        raise StoreError(
+            f"the report needs {path.name}, and the artifact does not hold it",
+            where=str(path.parent),
+            why="a stage of another version made the artifact",
+            fix="run the stage again with this version",
+        )
+    absent = sorted(set(columns) - set(pq.read_schema(path).names))
+    if absent:
+        raise StoreError(
+            f"{path.name} lacks columns that the report shows",
+            where=str(path),
+            why=f"missing: {', '.join(absent)}",
+            fix="run the stage that wrote it again with this version",
+        )
+    return pq.read_table(path, columns=list(columns)).to_pylist()

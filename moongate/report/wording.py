@@ -1,0 +1,147 @@
+"""The sentences of the report: the headline and the three answers."""
+
+from dataclasses import dataclass
+
+from moongate.metrics.rows import SummaryRow
+from moongate.report.evidence import RunFacts
+from moongate.report.numbers import decimal, interval, percent
+from moongate.report.verdict import DRIFTED, FOLLOWS, LEARNED, Finding, Grade, Mark, Verdict
+from moongate.report.views import Answer, Scale, Tick
+
+GRADE_WORDS: dict[Grade, str] = {"yes": "Yes", "partly": "Partly", "no": "No", "unknown": "Not measured"}
+SHARE = "<share>"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """How one finding is put: the question, the headline's clause per grade, and what the share is of."""
+
+    text: str
+    clauses: dict[Grade, str]
+    unit: str
+    meaning: str
+    mark: Mark
+
+
+def headline(verdict: Verdict, run: RunFacts) -> str:
+    """The verdict in one sentence with its three numbers."""
+    questions = (_learned(), _follows(), _class_kept(run))
+    findings = (verdict.learned, verdict.follows, verdict.drifted)
+    clauses = [
+        question.clauses[finding.grade].replace(SHARE, percent(finding.share))
+        for question, finding in zip(questions, findings, strict=True)
+    ]
+    sentence = f"{clauses[0]}, {clauses[1]}, and {clauses[2]}."
+    return sentence[0].upper() + sentence[1:]
+
+
+def answers(verdict: Verdict, run: RunFacts) -> tuple[Answer, Answer, Answer]:
+    """The three answers with bounds, intervals and marks."""
+    learned, follows, drifted = verdict.learned, verdict.follows, verdict.drifted
+    zero = Tick("nothing kept", decimal(0.0), 0.0)
+    return (
+        _answer(
+            _learned(), learned, _tick("base model", learned.start), _tick("real pictures", learned.goal), run
+        ),
+        _answer(_follows(), follows, zero, _tick("base model", follows.start), run),
+        _answer(
+            _class_kept(run),
+            drifted,
+            _tick("base model", drifted.start),
+            _tick("all the subject", drifted.goal),
+            run,
+        ),
+    )
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital first letter and a full stop; empty stays empty."""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def _learned() -> _Question:
+    return _Question(
+        "Did the model learn the subject?",
+        {
+            "yes": f"the model learned the subject ({SHARE} of the way to real pictures)",
+            "partly": f"the model learned the subject only in part ({SHARE} of the way to real pictures)",
+            "no": f"the model did not learn the subject ({SHARE} of the way to real pictures)",
+            "unknown": "whether the model learned the subject was not measured",
+        },
+        "of the way from the base model to real pictures",
+        "Subject fidelity: the base model is the start, real pictures of the subject are the goal. "
+        f"Yes from {percent(LEARNED.yes)}.",
+        LEARNED,
+    )
+
+
+def _follows() -> _Question:
+    return _Question(
+        "Does it still follow prompts?",
+        {
+            "yes": f"still follows prompts ({SHARE} of the base model’s score)",
+            "partly": f"follows prompts less well ({SHARE} of the base model’s score)",
+            "no": f"no longer follows prompts ({SHARE} of the base model’s score)",
+            "unknown": "how it follows prompts was not measured",
+        },
+        "of the base model’s prompt fidelity kept",
+        "Cosine of picture and prompt (CLIP-T) over the same prompts and seeds. "
+        f"Yes from {percent(FOLLOWS.yes)}.",
+        FOLLOWS,
+    )
+
+
+def _class_kept(run: RunFacts) -> _Question:
+    prompt = run.class_prompt
+    return _Question(
+        "Was the class protected?",
+        {
+            "yes": f"left other pictures of “{prompt}” alone ({SHARE} drift)",
+            "partly": f"changed other pictures of “{prompt}” somewhat ({SHARE} drift)",
+            "no": f"turned other pictures of “{prompt}” into the subject ({SHARE} drift)",
+            "unknown": f"what became of “{prompt}” was not measured",
+        },
+        "of the way from the class to the subject",
+        f"How far plain pictures of “{prompt}” moved towards the subject (PRES). "
+        f"Yes up to {percent(DRIFTED.yes)}.",
+        DRIFTED,
+    )
+
+
+def _answer(question: _Question, finding: Finding, start: Tick, goal: Tick, run: RunFacts) -> Answer:
+    word = GRADE_WORDS[finding.grade]
+    if finding.grade == "unknown":
+        explanation = f"{question.meaning} {sentence(finding.missing)}"
+        return Answer(question.text, finding.grade, word, "", "", explanation, "", None)
+    sure = (
+        f"The {percent(run.confidence)} interval reaches over a mark: more pictures could change this answer."
+    )
+    scale = _scale(finding, start, goal, question.mark)
+    return Answer(
+        question.text,
+        finding.grade,
+        word,
+        percent(finding.share),
+        question.unit,
+        question.meaning,
+        "" if finding.certain else sure,
+        scale,
+    )
+
+
+def _scale(finding: Finding, start: Tick, goal: Tick, mark: Mark) -> Scale:
+    tuned = Tick(
+        "tuned model", decimal(finding.tuned.value if finding.tuned else None), _clamp(finding.share)
+    )
+    span = interval(finding.tuned.low, finding.tuned.high) if finding.tuned else ""
+    low, high = _clamp(finding.low), _clamp(finding.high)
+    words = f"{tuned.label} {tuned.value}" + (f", interval {span}" if span else "")
+    return Scale(start, goal, tuned, low, round(high - low, 2), _clamp(mark.yes), span, words)
+
+
+def _tick(label: str, score: SummaryRow | None) -> Tick:
+    return Tick(label, decimal(score.value if score else None), 0.0)
+
+
+def _clamp(share: float) -> float:
+    return round(min(max(share * 100.0, 0.0), 100.0), 2)

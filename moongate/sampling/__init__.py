@@ -1,0 +1,1 @@
+"""Batched drawing: one loop for class pictures, prompts x seeds, and inverted latents."""

@@ -1,0 +1,37 @@
+"""Pictures of the plain class, for prior preservation."""
+
+from collections.abc import Iterator
+
+from moongate.artifacts.digests import canonical_json
+from moongate.artifacts.images import Picture
+from moongate.config import PriorConfig
+from moongate.diffusion.guidance import Guidance
+from moongate.diffusion.samplers import Ddim
+from moongate.models.base import DiffusionModel
+from moongate.progress import Progress
+from moongate.sampling.drawing import Manner, NoiseKey, Order, Studio
+
+# A purpose of its own: the class pictures that are judged later must not start from the same noise.
+PURPOSE = "prior"
+
+
+def class_studio(model: DiffusionModel, config: PriorConfig, seed: int) -> Studio:
+    """Return what draws the class pictures: deterministic DDIM with guidance."""
+    manner = Manner(config.steps, Ddim(), Guidance(config.guidance), config.batch_size)
+    return Studio(model, manner, NoiseKey(seed, PURPOSE))
+
+
+def draw_class_pictures(
+    studio: Studio, prompt: str, config: PriorConfig, progress: Progress
+) -> Iterator[Picture]:
+    """Yield one picture a seed, its prompt as the caption and its seed among the metadata."""
+    seeds = range(config.first_seed, config.first_seed + config.num_images)
+    orders = [Order(f"seed-{seed:06d}", prompt) for seed in seeds]
+    for seed, (order, pixels) in zip(seeds, studio.draw(orders, progress, PURPOSE), strict=True):
+        yield Picture.from_pixels(
+            pixels,
+            image_id=order.item,
+            file_name=f"{order.item}.png",
+            text=order.prompt,
+            extra=canonical_json({"seed": seed}),
+        )

@@ -1,0 +1,127 @@
+"""The loop that draws pictures: in batches, each picture a function of its own prompt, start and noise."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from moongate.diffusion.guidance import Guidance
+from moongate.diffusion.noise import gaussian_batch
+from moongate.diffusion.samplers import Sampler, StepNoise, sample
+from moongate.diffusion.schedule import timestep_table
+from moongate.models.base import DiffusionModel
+from moongate.models.denoiser import Denoiser, EvalCounter
+from moongate.models.finite import require_finite
+from moongate.models.prompt_book import PromptBook
+from moongate.progress import Progress
+from moongate.sampling.rendering import Pixels, render
+
+
+@dataclass(frozen=True)
+class Order:
+    """One picture to draw.
+
+    Attributes:
+        item: names the picture within its set and keys its noise.
+        prompt: what it shall show.
+    """
+
+    item: str
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How every picture of a set is drawn. `batch_size` changes no picture beyond float rounding."""
+
+    steps: int
+    sampler: Sampler
+    guidance: Guidance
+    batch_size: int
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class NoiseKey:
+    """The noise of a set of pictures: a function of (seed, purpose, item, step), whatever the batch."""
+
+    seed: int
+    purpose: str
+
+    def starts(self, shape: Sequence[int], orders: Sequence["Order"]) -> Tensor:
+        """Return z_T of each order, (B, *shape) float32 standard normal on the CPU."""
+        return gaussian_batch(shape, self.seed, f"{self.purpose}.z_T", [order.item for order in orders])
+
+    def steps(self, shape: Sequence[int], orders: Sequence["Order"]) -> StepNoise:
+        """Return the fresh noise of each sampling step, (B, *shape) float32 on the CPU."""
+        items = [order.item for order in orders]
+        return lambda step: gaussian_batch(shape, self.seed, f"{self.purpose}.step", items, step=step)
+
+
+# The orders of a batch -> z_T of each, (B, C, h, w) float32.
+Starts = Callable[[Sequence[Order]], Tensor]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Draws pictures with one model in one manner.
+
+    Attributes:
+        model: the base model, or a tuned one.
+        manner: steps, sampler, guidance.
+        noise: of the start, and of each step where the sampler adds any.
+        starts: where the walk down begins; from `noise` when None.
+        counter: counts the UNet's evaluations.
+    """
+
+    model: DiffusionModel
+    manner: Manner
+    noise: NoiseKey
+    starts: Starts | None = None
+    counter: EvalCounter = field(default_factory=EvalCounter)
+
+    def draw(self, orders: Sequence[Order], progress: Progress, label: str) -> Iterator[tuple[Order, Pixels]]:
+        """Yield each order with its picture, (H, W, 3) uint8, in order and as batches are finished.
+
+        Progress is counted in picture steps.
+
+        Raises:
+            InputError: when a prompt is too long for the model.
+            NumericsError: when latents stop being finite; it names the pictures.
+        """
+        size = self.manner.batch_size
+        book = PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
+        with progress.track(label, len(orders) * self.manner.steps) as advance:
+            for first in range(0, len(orders), size):
+                batch = orders[first : first + size]
+                z_0 = self._walk_down(batch, book, advance)
+                yield from zip(batch, render(self.model, z_0), strict=True)
+
+    def _walk_down(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Tensor:
+        model, manner = self.model, self.manner
+        table = timestep_table(model.schedule, manner.steps)
+        z_T = self.starts(batch) if self.starts else self.noise.starts(model.latent_shape, batch)
+        denoiser = Denoiser(
+            model,
+            book.of([order.prompt for order in batch]),
+            table=table,
+            guidance=manner.guidance,
+            unconditional=book.of([manner.negative_prompt]),
+            counter=self.counter,
+        )
+        z_0 = sample(
+            denoiser,
+            z_T.to(model.device),
+            model.schedule,
+            table,
+            sampler=manner.sampler,
+            noise=self.noise.steps(z_T.shape[1:], batch),
+            on_step=lambda _step, _state: advance(len(batch)),
+        )
+        require_finite(
+            z_0,
+            [order.item for order in batch],
+            where="drawing, z_0",
+            fix="lower the guidance, or use base.precision=float32",
+        )
+        return z_0

@@ -1,0 +1,1 @@
+"""The eight verbs: each stage turns a configuration and earlier artifacts into one artifact."""

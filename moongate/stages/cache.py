@@ -1,0 +1,99 @@
+"""Cache: the VAE posterior of every picture, and the embedding of every prompt, computed once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from moongate.artifacts.images import count_images
+from moongate.artifacts.latents import LatentWriter, write_prompts
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import ImageSetRef, LatentSetRef
+from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.config import CacheConfig
+from moongate.models.source import BaseSource
+from moongate.settings import Settings
+from moongate.stages.context import StageContext
+from moongate.subject import SubjectConfig
+
+STAGE = "cache"
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class CacheInputs:
+    """What is encoded, by which model.
+
+    Attributes:
+        images: the pictures.
+        base: its VAE and text encoder encode, in float32 always.
+        subject: whose `instance_prompt` the pictures are trained with; None = each picture's own caption.
+        text_encoder: "frozen" stores prompt embeddings; "trained" does not, for training changes them.
+    """
+
+    images: ImageSetRef
+    base: BaseSource
+    subject: SubjectConfig | None = None
+    text_encoder: Literal["frozen", "trained"] = "frozen"
+
+    def prompt_of(self, caption: str) -> str:
+        """Return the prompt that goes with a picture of this caption."""
+        return self.subject.instance_text(caption) if self.subject else caption
+
+
+class CacheSettings(Settings):
+    """What decides a latent set. Batches and shards are only how it is computed and laid out."""
+
+    instance_prompt: str
+    identifier: str | None
+    class_noun: str | None
+    text_encoder: Literal["frozen", "trained"]
+
+
+def recipe(config: CacheConfig, inputs: CacheInputs) -> Recipe[LatentSetRef]:
+    """Return the recipe of the latent set; nothing in `config` changes what it means."""
+    subject = inputs.subject
+    settings = CacheSettings(
+        instance_prompt=subject.instance_prompt if subject else "{caption}",
+        identifier=subject.identifier if subject else None,
+        class_noun=subject.class_noun if subject else None,
+        text_encoder=inputs.text_encoder,
+    )
+    digests = (("base", inputs.base.digest()), ("images", inputs.images.digest))
+    return Recipe(STAGE, REVISION, settings, digests, LatentSetRef)
+
+
+def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Obtained[LatentSetRef]:
+    """Encode an image set; see `moongate.artifacts.latents` for the files and their reader.
+
+    Raises:
+        InputError: when a prompt is too long for the model, or a caption cannot take the identifier.
+        ModelError: when the base model cannot be used.
+        NumericsError: when a latent is not finite; it names the pictures.
+    """
+
+    def build(folder: Path) -> BuildFacts:
+        from moongate.models.encoding import embed_captions, encode_pictures
+        from moongate.models.stage_model import leased_model
+
+        images = context.store.folder(inputs.images)
+        with leased_model(inputs.base, precision="float32", device=context.device) as model:
+            book = embed_captions(model, images, inputs.prompt_of)
+            write_prompts(folder, book.prompts, book.embeddings if inputs.text_encoder == "frozen" else None)
+            writer = LatentWriter(folder, config.shard_rows, book.prompts)
+            with context.progress.track(STAGE, count_images(images)) as advance:
+                for encoded in encode_pictures(model, images, config.batch_size):
+                    picture = encoded.picture
+                    prompt = inputs.prompt_of(picture.text)
+                    writer.add(picture.image_id, picture.sha256, prompt, encoded.mean, encoded.std)
+                    advance(1)
+            return BuildFacts(writer.finish(_provenance(config, inputs)), device=str(model.device))
+
+    return context.store.obtain(recipe(config, inputs), build)
+
+
+def _provenance(config: CacheConfig, inputs: CacheInputs) -> dict[str, str]:
+    return {
+        "base_digest": inputs.base.digest(),
+        "image_set": inputs.images.digest,
+        "batch_size": str(config.batch_size),
+    }

@@ -1,0 +1,78 @@
+"""Prior: the frozen base model draws pictures of the plain class, one seed each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from moongate.artifacts.images import write_images
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import ImageSetRef
+from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.config import PriorConfig
+from moongate.models.source import BaseSource
+from moongate.settings import Settings
+from moongate.stages.context import StageContext
+
+STAGE = "prior"
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class PriorInputs:
+    """What the class pictures are drawn from.
+
+    Attributes:
+        base: the frozen model.
+        precision: arithmetic inside the UNet.
+        prompt: the class prompt, "a duck".
+        seed: the run's seed.
+    """
+
+    base: BaseSource
+    precision: str
+    prompt: str
+    seed: int
+
+
+class PriorSettings(Settings):
+    """What decides the class pictures; how many are drawn at once does not."""
+
+    prompt: str
+    precision: str
+    seed: int
+    first_seed: int
+    num_images: int
+    steps: int
+    guidance: float
+
+
+def recipe(config: PriorConfig, inputs: PriorInputs) -> Recipe[ImageSetRef]:
+    """Return the recipe of the class pictures."""
+    settings = PriorSettings(
+        prompt=inputs.prompt,
+        precision=inputs.precision,
+        seed=inputs.seed,
+        **config.model_dump(include={"first_seed", "num_images", "steps", "guidance"}),
+    )
+    return Recipe(STAGE, REVISION, settings, (("base", inputs.base.digest()),), ImageSetRef)
+
+
+def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Obtained[ImageSetRef]:
+    """Draw the class pictures: an image set like one that was ingested, with the prompt as every caption.
+
+    Raises:
+        InputError: when the prompt is too long for the model.
+        ModelError: when the base model cannot be used.
+        NumericsError: when a picture's latents stop being finite.
+    """
+
+    def build(folder: Path) -> BuildFacts:
+        from moongate.models.stage_model import leased_model
+        from moongate.sampling.class_pictures import class_studio, draw_class_pictures
+
+        with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
+            studio = class_studio(model, config, inputs.seed)
+            pictures = draw_class_pictures(studio, inputs.prompt, config, context.progress)
+            write_images(folder, pictures, {"batch_size": str(config.batch_size)})
+            return BuildFacts(config.num_images, studio.counter.evaluations, str(model.device))
+
+    return context.store.obtain(recipe(config, inputs), build)

@@ -1,0 +1,237 @@
+"""Record: the tables, contact sheets, report and exported model of one run. None is content addressed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from moongate.artifacts.durability import atomic_file
+from moongate.artifacts.manifest import library_versions
+from moongate.artifacts.refs import AdapterRef, ImageSetRef, InversionsRef, MetricsRef, Ref, SampleSetRef
+from moongate.artifacts.store import Store
+from moongate.artifacts.tables import stamped, write_run_table
+from moongate.config import RunConfig
+from moongate.models.source import BaseSource
+from moongate.report.export import export_model
+from moongate.runs import RunRecord, StageEntry, run_folder
+from moongate.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from moongate.report.evidence import Evidence, RunFacts, SettingGroup, StageFact
+
+STAGE = "record"
+COMPLETED = "completed"
+
+
+@dataclass(frozen=True)
+class RecordInputs:
+    """Everything of a run that is worth keeping. What a run skipped is None or empty, and the report says so.
+
+    Attributes:
+        run: its id, its times, and its stage instances so far.
+        base: the model it started from.
+        instance: the training pictures.
+        adapter: what was learned.
+        holdout: pictures of the subject kept from training.
+        evaluation: the pictures that were inverted.
+        inversions: under either model; the rows name it, so order does not matter.
+        samples: by either model, of the prompt set and the plain class, from noise or from inverted latents.
+        metrics: the figures.
+    """
+
+    run: RunRecord
+    base: BaseSource
+    instance: ImageSetRef
+    adapter: AdapterRef
+    holdout: ImageSetRef | None = None
+    evaluation: ImageSetRef | None = None
+    inversions: tuple[InversionsRef, ...] = ()
+    samples: tuple[SampleSetRef, ...] = ()
+    metrics: MetricsRef | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+
+@dataclass(frozen=True)
+class RecordRef:
+    """Where a run was recorded."""
+
+    run_id: str
+    report: Path
+
+
+def record(config: RunConfig, inputs: RecordInputs, context: StageContext) -> RecordRef:
+    """Write the run's tables, sheets, report and exported model; doing it again replaces them.
+
+    Raises:
+        StoreError: when an artifact is absent, or its tables are not of this version.
+        ModelError: when the adapter does not fit the base.
+    """
+    folder = run_folder(context.store.root, inputs.run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    evidence = gather(config, inputs, context.store)
+    write_tables(config, inputs, context.store)
+    _write_sheets(folder / "sheets", evidence, config.record.contact_sheet_columns)
+    export_model(folder, inputs.base, inputs.adapter, context.store)
+    report = folder / "report.html"
+    _write_report(report, evidence)
+    return RecordRef(inputs.run_id, report)
+
+
+def gather(config: RunConfig, inputs: RecordInputs, store: Store) -> "Evidence":
+    """Read everything that the report shows from the run's artifacts."""
+    from moongate.report import reading
+    from moongate.report.evidence import Evidence
+
+    metrics = store.folder(inputs.metrics) if inputs.metrics else None
+    return Evidence(
+        run=_run_facts(config, inputs),
+        training=reading.read_subject_pictures(store.folder(inputs.instance)),
+        holdout=reading.read_subject_pictures(store.folder(inputs.holdout)) if inputs.holdout else (),
+        shots=reading.read_shots(store.folder(ref) for ref in inputs.samples),
+        inversions=reading.read_inversions(store.folder(ref) for ref in inputs.inversions),
+        fit=reading.read_training(store.folder(inputs.adapter)),
+        scores=reading.read_scores(metrics) if metrics else (),
+        picture_scores=reading.read_picture_scores(metrics) if metrics else (),
+        stages=tuple(_stage_fact(entry) for entry in inputs.run.current()),
+    )
+
+
+def write_tables(config: RunConfig, inputs: RecordInputs, store: Store) -> None:
+    """Write the run's part of every table; a table without rows in this run gets no file."""
+    run = inputs.run
+    ingested = [ref for ref in (inputs.instance, inputs.holdout, inputs.evaluation) if ref]
+    metrics = [inputs.metrics] if inputs.metrics else []
+    copies: tuple[tuple[str, str, Sequence[Ref]], ...] = (
+        ("inputs", "ingest", ingested),
+        ("train_steps", "train", [inputs.adapter]),
+        ("validation", "train", [inputs.adapter]),
+        ("inversions", "invert", inputs.inversions),
+        ("samples", "sample", inputs.samples),
+        ("metrics", "evaluate", metrics),
+        ("summary", "evaluate", metrics),
+    )
+    for name, stage, refs in copies:
+        parts = [
+            pq.read_table(path) for ref in refs if (path := store.folder(ref) / f"{name}.parquet").exists()
+        ]
+        if rows := [part.replace_schema_metadata(None) for part in parts if part.num_rows]:
+            content = stamped(pa.concat_tables(rows), run_id=inputs.run_id, subject=config.subject.name)
+            _write_rows(store, name, content, stage, run)
+    _write_rows(store, "runs", [_run_row(config, inputs)], STAGE, run)
+    _write_rows(store, "stages", [_stage_row(config, run, entry) for entry in run.stages], STAGE, run)
+
+
+def _write_rows(
+    store: Store, name: str, rows: pa.Table | list[dict[str, object]], stage: str, run: RunRecord
+) -> None:
+    # The attempt of a run is no part of these files' names: a retry replaces what the attempt before it left.
+    write_run_table(store.root, name, rows, run_id=run.run_id, stage=stage)
+
+
+def _run_row(config: RunConfig, inputs: RecordInputs) -> dict[str, object]:
+    run = inputs.run
+    return {
+        "run_id": run.run_id,
+        "subject": config.subject.name,
+        "base": _base_name(inputs.base),
+        "base_digest": inputs.base.digest(),
+        "method": config.train.method,
+        "seed": config.seed,
+        "config_json": config.model_dump_json(),
+        "versions": json.dumps({item.name: item.version for item in library_versions()}),
+        "started_utc": run.started_utc,
+        "ended_utc": _ended(run).isoformat(timespec="milliseconds"),
+        "wall_s": (_ended(run) - datetime.fromisoformat(run.started_utc)).total_seconds(),
+        "status": COMPLETED,
+        "unet_evals": run.unet_evals,
+    }
+
+
+def _stage_row(config: RunConfig, run: RunRecord, entry: StageEntry) -> dict[str, object]:
+    own = {"run_id": run.run_id, "subject": config.subject.name}
+    return own | entry.model_dump(exclude={"kind"})
+
+
+def _stage_fact(entry: StageEntry) -> "StageFact":
+    from moongate.report.evidence import StageFact
+
+    return StageFact(**entry.model_dump(exclude={"kind", "attempt"}))
+
+
+def _ended(run: RunRecord) -> datetime:
+    return datetime.fromisoformat(run.ended_utc) if run.ended_utc else datetime.now(UTC)
+
+
+def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
+    from moongate.report.evidence import RunFacts
+
+    return RunFacts(
+        run_id=inputs.run_id,
+        subject=config.subject.name,
+        class_noun=config.subject.class_noun,
+        identifier=config.subject.identifier,
+        class_prompt=config.subject.class_text(),
+        base_model=_base_name(inputs.base),
+        base_digest=inputs.base.digest(),
+        seed=config.seed,
+        confidence=config.evaluate.confidence,
+        started_at=datetime.fromisoformat(inputs.run.started_utc),
+        finished_at=_ended(inputs.run),
+        versions=tuple((item.name, item.version) for item in library_versions()),
+        settings=_setting_groups(config),
+    )
+
+
+def _setting_groups(config: RunConfig) -> tuple["SettingGroup", ...]:
+    from moongate.report.evidence import Setting, SettingGroup
+
+    seed = RunConfig.model_fields["seed"]
+    groups = [
+        SettingGroup("run", "The whole run.", (Setting("seed", str(config.seed), seed.description or ""),))
+    ]
+    for name, declared in RunConfig.model_fields.items():
+        section = getattr(config, name)
+        if not hasattr(section, "model_dump"):
+            continue
+        settings = tuple(
+            Setting(key, str(value), type(section).model_fields[key].description or "")
+            for key, value in section.model_dump(mode="json").items()
+        )
+        groups.append(SettingGroup(name, declared.description or "", settings))
+    return tuple(groups)
+
+
+def _base_name(base: BaseSource) -> str:
+    return f"{base.name}@{base.revision[:12]}" if base.revision else base.name
+
+
+def _write_sheets(folder: Path, evidence: "Evidence", columns: int) -> None:
+    from moongate.report.album import curve_pictures, sheets_of
+    from moongate.report.sheets import contact_sheet, write_sheet
+
+    folder.mkdir(exist_ok=True)
+    for sheet in sheets_of(evidence):
+        write_sheet(folder / f"{sheet.name}.png", contact_sheet(sheet.title, sheet.cells, columns))
+    for name, png in curve_pictures(evidence):
+        with atomic_file(folder / f"{name}.png") as temporary:
+            temporary.write_bytes(png)
+
+
+def _write_report(path: Path, evidence: "Evidence") -> None:
+    from moongate.report.page import build_page, render
+
+    _write_text(path, render(build_page(evidence)))
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,110 @@
+"""Sample: pictures by a base or tuned model, for prompts x seeds or from inverted latents."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import AdapterRef, InversionsRef, SampleSetRef
+from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.config import SampleConfig
+from moongate.models.source import BaseSource
+from moongate.prompts import CLASS, PromptRow, class_phrase, identifier_phrase
+from moongate.sampling.planning import RequestedPrompt, SampleSettings, from_inversions, from_prompts
+from moongate.stages.context import StageContext
+from moongate.subject import SubjectConfig
+
+STAGE = "sample"
+REVISION = 1
+_NOT_FOR_THE_ADDRESS = {"prompts", "seeds_per_prompt", "class_images", "batch_size"}
+
+
+@dataclass(frozen=True)
+class SampleInputs:
+    """What is drawn by which model: prompts from noise, or a picture for each inverted one.
+
+    Attributes:
+        base: the base model.
+        precision: arithmetic inside the UNet.
+        subject: how prompts name it: "sks duck" for a tuned model, "duck" for the base model.
+        seed: the run's seed.
+        prompts: drawn from noise, `seeds_per_prompt` pictures each, or `class_images` of a class prompt.
+        adapter: what was tuned; None = the base model itself.
+        inversions: pictures whose refined z_T is started from instead, one picture each; the caption becomes
+            the prompt, with the subject in the place of what it names.
+
+    Raises:
+        ValueError: when there are both prompts and inversions, or neither.
+    """
+
+    base: BaseSource
+    precision: str
+    subject: SubjectConfig
+    seed: int
+    prompts: tuple[PromptRow, ...] = ()
+    adapter: AdapterRef | None = None
+    inversions: InversionsRef | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.prompts) == (self.inversions is not None):
+            raise ValueError("give prompts to draw from noise, or inversions to draw from, and not both")
+
+
+def recipe(config: SampleConfig, inputs: SampleInputs) -> Recipe[SampleSetRef]:
+    """Return the recipe of the sample set."""
+    optional = (("adapter", inputs.adapter), ("inversions", inputs.inversions))
+    digests = [("base", inputs.base.digest()), *((name, ref.digest) for name, ref in optional if ref)]
+    return Recipe(STAGE, REVISION, _settings(config, inputs), tuple(digests), SampleSetRef)
+
+
+def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) -> Obtained[SampleSetRef]:
+    """Draw a sample set: `samples.parquet`, one row a picture.
+
+    The base and the tuned model start a prompt's picture of one seed from the same noise.
+
+    Raises:
+        ConfigError: when inverted latents end at another noise level than the one sampling starts from.
+        InputError: when a prompt is too long for the model.
+        ModelError: when the model cannot be used.
+        NumericsError: when latents stop being finite; it names the pictures.
+    """
+    settings = _settings(config, inputs)
+
+    def build(folder: Path) -> BuildFacts:
+        from moongate.artifacts.inverted import InversionSet
+        from moongate.models.stage_model import leased_model
+        from moongate.sampling.sample_sets import inverted_starts, sample_studio, write_samples
+
+        store, role = context.store, "tuned" if inputs.adapter else "base"
+        adapter = store.folder(inputs.adapter) if inputs.adapter else None
+        with leased_model(
+            inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
+        ) as model:
+            if inputs.inversions:
+                inverted = InversionSet(store.folder(inputs.inversions))
+                planned = tuple(from_inversions(settings, inverted.card))
+                starts = inverted_starts(model, settings, inverted)
+            else:
+                planned, starts = tuple(from_prompts(settings)), None
+            studio = sample_studio(model, settings, config.batch_size, starts)
+            write_samples(folder, role, planned, settings, studio, context.progress)
+            return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))
+
+    return context.store.obtain(recipe(config, inputs), build)
+
+
+def _settings(config: SampleConfig, inputs: SampleInputs) -> SampleSettings:
+    phrase = (identifier_phrase if inputs.adapter else class_phrase)(inputs.subject)
+    class_noun = inputs.subject.class_noun
+    return SampleSettings(
+        precision=inputs.precision,
+        seed=inputs.seed,
+        prompts=tuple(_requested(row, phrase, class_noun, config) for row in inputs.prompts),
+        subject=phrase if inputs.inversions else None,
+        class_noun=class_noun if inputs.inversions else None,
+        **config.model_dump(exclude=_NOT_FOR_THE_ADDRESS),
+    )
+
+
+def _requested(row: PromptRow, phrase: str, class_noun: str, config: SampleConfig) -> RequestedPrompt:
+    pictures = config.class_images if row.kind == CLASS else config.seeds_per_prompt
+    return RequestedPrompt(replace(row, object=row.object or class_noun), row.text(phrase), pictures)

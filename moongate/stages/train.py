@@ -1,0 +1,242 @@
+"""Train: latents of a subject and of its class, and a base model, to an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import AdapterRef, LatentSetRef
+from moongate.artifacts.schemas import TRAIN_STEPS, VALIDATION
+from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.artifacts.tables import write_table
+from moongate.config import TrainConfig
+from moongate.errors import ConfigError
+from moongate.models.source import BaseSource
+from moongate.settings import Settings
+from moongate.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from moongate.methods.dreambooth import DreamBoothObjective
+    from moongate.models.base import DiffusionModel
+    from moongate.training.fit import Fit
+
+STAGE = "train"
+REVISION = 1
+
+
+class TrainSettings(Settings):
+    """What decides an adapter, beside its inputs."""
+
+    train: TrainConfig
+    precision: str
+    identifier: str
+    class_noun: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainInputs:
+    """What an adapter is trained on.
+
+    Attributes:
+        base: the model that is tuned.
+        precision: arithmetic inside the network.
+        identifier: the rare word that comes to mean the subject.
+        class_noun: what kind of thing it is.
+        seed: seed of the run.
+        instance: latents of the subject's pictures.
+        prior: latents of the class pictures, or None when `prior_weight` is 0.
+        validation: latents of held-out pictures of the subject, or None.
+    """
+
+    base: BaseSource
+    precision: str
+    identifier: str
+    class_noun: str
+    seed: int
+    instance: LatentSetRef
+    prior: LatentSetRef | None
+    validation: LatentSetRef | None
+
+
+def recipe(config: TrainConfig, inputs: TrainInputs) -> Recipe[AdapterRef]:
+    """Return the adapter's recipe.
+
+    How often checkpoints are written does not matter to the result and is left out.
+
+    Raises:
+        ConfigError: when the configuration asks for what the inputs do not have.
+    """
+    _check(config, inputs)
+    optional = {"prior": inputs.prior, "validation": inputs.validation}
+    return Recipe(
+        stage=STAGE,
+        revision=REVISION,
+        settings=TrainSettings(
+            train=config.model_copy(update={"checkpoint_every": 1}),
+            precision=inputs.precision,
+            identifier=inputs.identifier,
+            class_noun=inputs.class_noun,
+            seed=inputs.seed,
+        ),
+        inputs=(
+            ("base", inputs.base.digest()),
+            ("instance", inputs.instance.digest),
+            *((name, ref.digest) for name, ref in optional.items() if ref is not None),
+        ),
+        ref_type=AdapterRef,
+    )
+
+
+def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Obtained[AdapterRef]:
+    """Tune the base model on the subject, and keep the step that the configured rule chooses.
+
+    Checkpoints go to the store's scratch folder; after a crash the same call goes on from the last one.
+    The adapter's folder holds the changed weights in safetensors, `adapter.json`, `train_steps.parquet` and,
+    with held-out pictures, `validation.parquet`.
+
+    Raises:
+        ConfigError: see `recipe`.
+        NumericsError: when a loss or gradient is not finite.
+    """
+    recipe_ = recipe(config, inputs)
+
+    def build(folder: Path) -> BuildFacts:
+        from moongate.models.stage_model import leased_model
+
+        with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
+            objective = _objective(config, inputs, context, model)
+            scratch = context.store.scratch(recipe_)
+            outcome = _fit(config, objective, model, context, scratch, recipe_.digest)
+            _write(folder, outcome, config, inputs)
+            evaluations = _evaluations(config, inputs, objective, outcome)
+            return BuildFacts(items=config.steps, unet_evals=evaluations, device=str(model.device))
+
+    return context.store.obtain(recipe_, build)
+
+
+def _check(config: TrainConfig, inputs: TrainInputs) -> None:
+    if config.prior_weight > 0 and inputs.prior is None:
+        raise ConfigError(
+            "prior preservation has no class pictures",
+            where="train.prior_weight",
+            why=f"the weight is {config.prior_weight}, and the prior stage gave nothing",
+            fix="run the prior and cache stages first, or set train.prior_weight=0",
+        )
+    if config.selection == "validation_loss" and inputs.validation is None:
+        raise ConfigError(
+            "there are no held-out pictures to choose a step by",
+            where="train.selection",
+            why="it is validation_loss, and the subject has no holdout folder",
+            fix="set subject.holdout_folder to pictures kept from training, or train.selection=last",
+        )
+
+
+def _objective(
+    config: TrainConfig, inputs: TrainInputs, context: StageContext, model: DiffusionModel
+) -> DreamBoothObjective:
+    from moongate.artifacts.latents import LatentSet
+    from moongate.methods.conditioning import CachedText, TrainedText
+    from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective
+
+    def latents(ref: LatentSetRef) -> LatentSet:
+        return LatentSet(context.store.folder(ref))
+
+    data = DreamBoothData(
+        instance=latents(inputs.instance),
+        prior=latents(inputs.prior) if inputs.prior is not None and config.prior_weight > 0 else None,
+        validation=latents(inputs.validation) if inputs.validation is not None else None,
+    )
+    return DreamBoothObjective(
+        model,
+        data,
+        TrainedText(model) if config.train_text_encoder else CachedText(),
+        batch_size=config.batch_size * config.gradient_accumulation,
+        prior_weight=config.prior_weight,
+        validation_draws=config.num_validation_draws,
+        seed=inputs.seed,
+    )
+
+
+def _fit(
+    config: TrainConfig,
+    objective: DreamBoothObjective,
+    model: DiffusionModel,
+    context: StageContext,
+    scratch: Path,
+    identity: str,
+) -> Fit:
+    from moongate.training.checkpoints import Checkpoints
+    from moongate.training.fit import FitPlan, fit
+    from moongate.training.trainer import OptimizerSettings, Trainer, build_accelerator
+
+    settings = OptimizerSettings(
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        gradient_accumulation=config.gradient_accumulation,
+        ema_decay=config.ema_decay,
+    )
+    trainer = Trainer(objective, settings, build_accelerator(model.device.type, model.precision))
+    plan = FitPlan(
+        validate_every=config.validate_every if objective.can_validate else 0,
+        checkpoint_every=config.checkpoint_every,
+        selection=config.selection,
+    )
+    return fit(trainer, plan, Checkpoints(scratch / "checkpoints", identity), context.progress)
+
+
+def _write(folder: Path, outcome: Fit, config: TrainConfig, inputs: TrainInputs) -> None:
+    from moongate.models.adapters import AdapterCard, save_adapter
+
+    card = AdapterCard(
+        method=config.method,
+        identifier=inputs.identifier,
+        class_noun=inputs.class_noun,
+        base_digest=inputs.base.digest(),
+        step=outcome.chosen_step,
+        reason=outcome.reason,
+    )
+    parts = {
+        part: {
+            name.removeprefix(f"{part}."): w
+            for name, w in outcome.weights.items()
+            if name.startswith(f"{part}.")
+        }
+        for part in ("unet", "text_encoder")
+    }
+    save_adapter(folder, parts["unet"], parts["text_encoder"] or None, card)
+    rows = [
+        {
+            "step": row.step,
+            "loss": row.loss,
+            "instance_loss": row.parts["instance"],
+            "prior_loss": row.parts.get("prior"),
+            "grad_norm": row.grad_norm,
+            "learning_rate": row.learning_rate,
+            "seconds": row.seconds,
+        }
+        for row in outcome.steps
+    ]
+    write_table(folder / "train_steps.parquet", rows, TRAIN_STEPS)
+    if outcome.validations:
+        validations = [
+            {"step": row.step, "validation_loss": row.loss, "chosen": row.step == outcome.chosen_step}
+            for row in outcome.validations
+        ]
+        write_table(folder / "validation.parquet", validations, VALIDATION)
+
+
+def _evaluations(
+    config: TrainConfig, inputs: TrainInputs, objective: DreamBoothObjective, outcome: Fit
+) -> int:
+    """Return how many samples went through the U-Net forward, validations included."""
+    per_slot = 1 if inputs.prior is None or config.prior_weight == 0 else 2
+    return (
+        len(outcome.steps) * objective.batch_size * per_slot
+        + len(outcome.validations) * objective.validation_size
+    )

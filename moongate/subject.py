@@ -1,0 +1,90 @@
+"""The subject of a run: its pictures, and how prompts speak of it."""
+
+import re
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from moongate.errors import InputError
+from moongate.settings import Settings, check_placeholders
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class SubjectConfig(Settings):
+    """The one thing to be learned, its pictures, and how prompts speak of it."""
+
+    name: str = Field(
+        "bolt_duck", description="Name of the subject in tables and reports: letters, digits, _ and -."
+    )
+    folder: str = Field(
+        "datasets/subjects/bolt_duck/train",
+        description="Folder with the training pictures and metadata.jsonl.",
+    )
+    holdout_folder: str | None = Field(
+        "datasets/subjects/bolt_duck/holdout",
+        description="Folder with pictures of the same thing kept from training, for validation and judging.",
+    )
+    class_noun: str = Field("duck", description="What kind of thing it is, as the base model would say it.")
+    identifier: str = Field("sks", description="The rare word that comes to mean this one thing.")
+    instance_prompt: str = Field(
+        "a {identifier} {class_noun}",
+        description="Training prompt. Placeholders: {identifier}, {class_noun}, and {caption}: the picture's"
+        " caption with the identifier put before the class noun.",
+    )
+    class_prompt: str = Field(
+        "a {class_noun}", description="Prompt of the prior pictures. Placeholder: {class_noun}."
+    )
+
+    @field_validator("name", "identifier")
+    @classmethod
+    def _is_one_word(cls, value: str) -> str:
+        if not _WORD.fullmatch(value):
+            raise ValueError(f"{value!r} is not one word of letters, digits, _ and -")
+        return value
+
+    @field_validator("class_noun")
+    @classmethod
+    def _is_not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the class noun is empty; DreamBooth needs the kind of thing the subject is")
+        return value
+
+    @model_validator(mode="after")
+    def _placeholders_are_known(self) -> Self:
+        check_placeholders(self.instance_prompt, {"identifier", "class_noun", "caption"})
+        check_placeholders(self.class_prompt, {"class_noun"})
+        return self
+
+    def instance_text(self, caption: str) -> str:
+        """Return the training prompt of a picture with this caption.
+
+        Raises:
+            InputError: when the prompt uses {caption} and the class noun is not a word of the caption.
+        """
+        uses_caption = "{caption}" in self.instance_prompt
+        named = self.name_in(caption) if uses_caption else ""
+        return self.instance_prompt.format(
+            identifier=self.identifier, class_noun=self.class_noun, caption=named
+        )
+
+    def class_text(self) -> str:
+        """Return the prompt of the prior pictures."""
+        return self.class_prompt.format(class_noun=self.class_noun)
+
+    def name_in(self, caption: str) -> str:
+        """Return the caption with the identifier put before the first mention of the class noun.
+
+        Raises:
+            InputError: when the class noun is not a word of the caption.
+        """
+        mention = re.compile(rf"\b{re.escape(self.class_noun)}\b", re.IGNORECASE)
+        named, found = mention.subn(lambda match: f"{self.identifier} {match[0]}", caption, count=1)
+        if not found:
+            raise InputError(
+                f"the caption does not mention the class noun {self.class_noun!r}",
+                where=f"caption {caption!r} of subject {self.name}",
+                why="the training prompt uses {caption}, where the identifier goes before the class noun",
+                fix="mention the class noun in every caption, or leave {caption} out of instance_prompt",
+            )
+        return named

@@ -1,0 +1,98 @@
+"""The autoencoder: 64 x 64 pictures to 4 x 16 x 16 latents and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from typing_extensions import override
+
+from moongate.toybox.pretraining.renders import RenderedSet, batch_rows
+from moongate.training.objective import Losses, Objective
+
+
+def build_autoencoder() -> AutoencoderKL:
+    """Return a fresh KL autoencoder (Rombach et al. 2022) with two halvings; random weights."""
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(32, 64, 96),
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=16,
+        sample_size=64,
+        mid_block_add_attention=False,
+    )
+
+
+class AutoencoderObjective(Objective):
+    """Squared error plus a small KL term: the negative ELBO of Kingma & Welling 2014, its KL weighted by
+    `kl_weight`.
+
+    Both terms are means over elements, so the weight does not depend on the picture's size.
+    """
+
+    def __init__(
+        self, vae: AutoencoderKL, sets: Sequence[RenderedSet], batch_size: int, kl_weight: float, seed: int
+    ):
+        super().__init__()
+        self.vae = vae
+        self.batch_size = batch_size
+        self._pictures = RenderedSet([s for r in sets for s in r.specs], torch.cat([r.images for r in sets]))
+        self._kl_weight = kl_weight
+        self._seed = seed
+
+    @override
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        return {"vae": self.vae}
+
+    @override
+    def forward(self, step: int, slots: Sequence[int]) -> Losses:
+        rows = batch_rows(self._seed, step, slots, self.batch_size, len(self._pictures))
+        images = self._pictures.pixels(rows).to(self.vae.device)
+        posterior = self.vae.encode(images).latent_dist
+        noise = torch.stack([self._noise(step, slot, posterior.mean.shape[1:]) for slot in slots])
+        latents = posterior.mean.float() + posterior.std.float() * noise.to(images.device)
+        reconstruction = self.vae.decode(latents).sample.float()
+        squared_error = (reconstruction - images).square().mean()
+        kl = _kl_to_standard_normal(posterior.mean.float(), posterior.logvar.float()).mean()
+        return Losses(squared_error + self._kl_weight * kl, {"squared_error": squared_error, "kl": kl})
+
+    def _noise(self, step: int, slot: int, shape: torch.Size) -> Tensor:
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + step) * 4096 + slot)
+        return torch.randn(shape, generator=generator)
+
+
+def _kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mean, exp(logvar)) || N(0, 1)) per element (Kingma & Welling 2014, appendix B)."""
+    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
+
+
+@torch.no_grad()
+def reconstruction_psnr(vae: AutoencoderKL, pictures: RenderedSet, batch_size: int = 64) -> float:
+    """Return the mean over pictures of PSNR(x, decode(posterior mean of x)) in dB, 8-bit data range."""
+    values = []
+    for start in range(0, len(pictures), batch_size):
+        images = pictures.pixels(range(start, min(start + batch_size, len(pictures)))).to(vae.device)
+        decoded = vae.decode(vae.encode(images).latent_dist.mean).sample.float().clamp(-1, 1)
+        error = ((decoded - images) * 127.5).round().square().mean(dim=(1, 2, 3))
+        values.append(20 * torch.log10(torch.tensor(255.0)) - 10 * torch.log10(error))
+    return float(torch.cat(values).mean())
+
+
+@torch.no_grad()
+def latent_scale(vae: AutoencoderKL, pictures: RenderedSet, batch_size: int = 64) -> float:
+    """Return 1 / std of the posterior means: the factor that gives latents unit variance (Rombach et al.
+    2022, G).
+    """
+    means = [
+        vae.encode(
+            pictures.pixels(range(start, min(start + batch_size, len(pictures)))).to(vae.device)
+        ).latent_dist.mean
+        for start in range(0, len(pictures), batch_size)
+    ]
+    return float(1 / torch.cat(means).float().std())

@@ -1,0 +1,49 @@
+"""How the bundled models are trained: one small table of numbers per phase."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PhaseConfig(BaseModel):
+    """One training of one model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(gt=0, description="optimizer steps")
+    batch_size: int = Field(gt=0, description="pictures (or things, for the identity encoder) a step")
+    learning_rate: float = Field(gt=0, description="AdamW's peak learning rate")
+    warmup_steps: int = Field(100, ge=0, description="steps of linear warm-up; a cosine to zero follows")
+    weight_decay: float = Field(1e-2, ge=0, description="AdamW's decoupled weight decay")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="decay of the weight average, or none")
+    checkpoint_every: int = Field(500, gt=0, description="steps between checkpoints")
+
+
+class PretrainConfig(BaseModel):
+    """Everything that decides the bundled weights; the defaults are what the package ships."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+    pictures: int = Field(40_000, gt=0, description="pictures of what the vocabulary can say")
+    instance_pictures: int = Field(
+        12_000, gt=0, description="pictures of looks that no word names, for the autoencoder"
+    )
+    held_out: int = Field(1_000, gt=0, description="pictures kept for the measured figures")
+    judged_prompts: int = Field(1_000, gt=0, description="held-out prompts that are drawn and judged")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="precision of the forward passes"
+    )
+    kl_weight: float = Field(
+        2e-4, ge=0, description="weight of the autoencoder's KL term against its squared error"
+    )
+    autoencoder: PhaseConfig = PhaseConfig(
+        steps=6_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
+    )
+    clip: PhaseConfig = PhaseConfig(steps=1_000, batch_size=128, learning_rate=1e-3)
+    identity: PhaseConfig = PhaseConfig(steps=700, batch_size=84, learning_rate=1e-3)
+    judges: PhaseConfig = PhaseConfig(steps=1_000, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
+    denoiser: PhaseConfig = PhaseConfig(
+        steps=20_000, batch_size=32, learning_rate=6e-4, warmup_steps=300, ema_decay=0.9995
+    )

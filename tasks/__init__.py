@@ -1,0 +1,1 @@
+"""One thin Prefect task per stage: policy, then one call into the core."""

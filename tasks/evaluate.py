@@ -1,0 +1,17 @@
+"""Task: evaluate."""
+
+from prefect import task
+
+from moongate.artifacts.refs import MetricsRef
+from moongate.artifacts.store import Obtained
+from moongate.config import EvaluateConfig
+from moongate.stages import evaluate as core
+from tasks.policies import STAGE_POLICY, performed
+
+
+@task(name="evaluate", task_run_name="evaluate {role}", tags=["stage:evaluate"], **STAGE_POLICY)
+def evaluate(
+    role: str, config: EvaluateConfig, inputs: core.EvaluateInputs, device: str = "auto"
+) -> Obtained[MetricsRef]:
+    """Measure everything that the run has drawn and inverted."""
+    return performed(core.evaluate, core.recipe(config, inputs), config, inputs, device)

@@ -1,0 +1,17 @@
+"""Task: invert."""
+
+from prefect import task
+
+from moongate.artifacts.refs import InversionsRef
+from moongate.artifacts.store import Obtained
+from moongate.config import InvertConfig
+from moongate.stages import invert as core
+from tasks.policies import STAGE_POLICY, performed
+
+
+@task(name="invert", task_run_name="invert {role}", tags=["stage:invert"], **STAGE_POLICY)
+def invert(
+    role: str, config: InvertConfig, inputs: core.InvertInputs, device: str = "auto"
+) -> Obtained[InversionsRef]:
+    """Invert the evaluation pictures under one model."""
+    return performed(core.invert, core.recipe(config, inputs), config, inputs, device)

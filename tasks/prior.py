@@ -1,0 +1,17 @@
+"""Task: prior."""
+
+from prefect import task
+
+from moongate.artifacts.refs import ImageSetRef
+from moongate.artifacts.store import Obtained
+from moongate.config import PriorConfig
+from moongate.stages import prior as core
+from tasks.policies import STAGE_POLICY, performed
+
+
+@task(name="prior", task_run_name="prior {role}", tags=["stage:prior"], **STAGE_POLICY)
+def prior(
+    role: str, config: PriorConfig, inputs: core.PriorInputs, device: str = "auto"
+) -> Obtained[ImageSetRef]:
+    """Draw class pictures with the frozen base model."""
+    return performed(core.prior, core.recipe(config, inputs), config, inputs, device)

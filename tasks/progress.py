@@ -1,0 +1,56 @@
+"""Which progress display a task reports to.
+
+A task is handed references and frozen settings only, so the display comes from its context: a terminal sets
+one around the flow, and without any (a worker, a served flow) progress goes to the run's log.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from moongate.progress import Progress
+
+LOG_EVERY_S = 30.0
+
+_log = logging.getLogger("moongate.progress")
+
+
+class Logged:
+    """Progress as log lines, at most one in `LOG_EVERY_S` seconds and one at the end."""
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Yield an `advance(n)` that counts, and now and then says how far it is."""
+        started = said = time.perf_counter()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, said
+            done += count
+            now = time.perf_counter()
+            if now - said >= LOG_EVERY_S:
+                said = now
+                _log.info("%s: %d of %d after %.0f s", description, done, total, now - started)
+
+        yield advance
+        _log.info("%s: %d of %d in %.1f s", description, done, total, time.perf_counter() - started)
+
+
+_current: ContextVar[Progress] = ContextVar("progress")
+
+
+def current_progress() -> Progress:
+    """Return the display of this context."""
+    return _current.get(Logged())
+
+
+@contextmanager
+def reporting_to(progress: Progress) -> Iterator[None]:
+    """Make tasks submitted within report to `progress`."""
+    token = _current.set(progress)
+    try:
+        yield
+    finally:
+        _current.reset(token)

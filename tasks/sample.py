@@ -1,0 +1,17 @@
+"""Task: sample."""
+
+from prefect import task
+
+from moongate.artifacts.refs import SampleSetRef
+from moongate.artifacts.store import Obtained
+from moongate.config import SampleConfig
+from moongate.stages import sample as core
+from tasks.policies import STAGE_POLICY, performed
+
+
+@task(name="sample", task_run_name="sample {role}", tags=["stage:sample"], **STAGE_POLICY)
+def sample(
+    role: str, config: SampleConfig, inputs: core.SampleInputs, device: str = "auto"
+) -> Obtained[SampleSetRef]:
+    """Draw prompts x seeds with one model."""
+    return performed(core.sample, core.recipe(config, inputs), config, inputs, device)

@@ -1,0 +1,17 @@
+"""Task: train."""
+
+from prefect import task
+
+from moongate.artifacts.refs import AdapterRef
+from moongate.artifacts.store import Obtained
+from moongate.config import TrainConfig
+from moongate.stages import train as core
+from tasks.policies import STAGE_POLICY, performed
+
+
+@task(name="train", task_run_name="train {role}", tags=["stage:train"], **STAGE_POLICY)
+def train(
+    role: str, config: TrainConfig, inputs: core.TrainInputs, device: str = "auto"
+) -> Obtained[AdapterRef]:
+    """Personalize the base model."""
+    return performed(core.train, core.recipe(config, inputs), config, inputs, device)

@@ -1,0 +1,55 @@
+"""Fixtures shared by all tests: tiny real base models on disk, and a Prefect server."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_sd1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model in the layout of Stable Diffusion 1.x: epsilon prediction, 32 x 32 pictures."""
+    # Imported late: tests that need no model should not wait for torch and diffusers.
+    from tests.tiny_models import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny-sd1", "epsilon")
+
+
+@pytest.fixture(scope="session")
+def tiny_sd2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model in the layout of Stable Diffusion 2.x: v-prediction, "!" as padding."""
+    from tests.tiny_models import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny-sd2", "v_prediction")
+
+
+@pytest.fixture(scope="session", params=["tiny_sd1", "tiny_sd2"])
+def tiny_model(request: pytest.FixtureRequest) -> Path:
+    """Each tiny model in turn."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep Prefect away from the developer's own: it reads these when it is first imported."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="moongate-prefect-")
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+    os.environ["DO_NOT_TRACK"] = "1"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A server for the whole session. It starts in ten seconds, so only flows and task states ask for it."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=90):
+        yield

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from flows.personalize import personalize
+from flows.plan import plan
+from moongate.config import RunConfig
+from moongate.errors import InputError
+from moongate.overrides import with_overrides
+from moongate.runs import VERBS, RunRecord, list_runs, run_folder
+from tests.flows.tiny_run import tiny_settings
+
+pytestmark = pytest.mark.usefixtures("prefect_server", "home")
+
+INSTANCES = [
+    ("ingest", "train"),
+    ("ingest", "holdout"),
+    ("ingest", "evaluation"),
+    ("prior", "class"),
+    ("cache", "train"),
+    ("cache", "holdout"),
+    ("cache", "class"),
+    ("cache", "evaluation"),
+    ("train", "tuned"),
+    ("invert", "base"),
+    ("invert", "tuned"),
+    ("sample", "base"),
+    ("sample", "tuned"),
+    ("sample", "base class"),
+    ("sample", "tuned class"),
+    ("sample", "swapped"),
+    ("evaluate", "all"),
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOONGATE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> RunConfig:
+    return tiny_settings(tmp_path_factory.mktemp("inputs"), tiny_sd1)
+
+
+@pytest.fixture(scope="module")
+def first(prefect_server: None, home: Path, config: RunConfig) -> RunRecord:
+    assert not any(stage.cached for stage in plan(config, "record"))
+    return personalize(config)
+
+
+def test_a_run_performs_every_stage_once_in_order_and_ends_in_a_report(first: RunRecord, home: Path) -> None:
+    assert first.status == "completed"
+    assert [(entry.stage, entry.role) for entry in first.stages] == [*INSTANCES, ("record", "run")]
+    assert first.unet_evals > 0
+    assert (run_folder(home, first.run_id) / "report.html").stat().st_size > 0
+
+
+def test_a_second_run_finds_everything_and_evaluates_no_unet(first: RunRecord, config: RunConfig) -> None:
+    assert all(stage.cached for stage in plan(config, "record"))
+    second = personalize(config)
+    assert all(entry.cached for entry in second.stages if entry.stage != "record")
+    assert second.unet_evals == 0
+    assert [entry.digest for entry in second.stages] == [entry.digest for entry in first.stages]
+
+
+def test_a_plan_gives_the_addresses_that_a_run_then_fills(first: RunRecord, config: RunConfig) -> None:
+    planned = [(stage.stage, stage.role, stage.digest) for stage in plan(config, "record")]
+    assert planned == [(entry.stage, entry.role, entry.digest) for entry in first.stages[:-1]]
+
+
+def test_one_stage_again_with_another_setting_builds_only_what_depends_on_it(
+    first: RunRecord, config: RunConfig
+) -> None:
+    again = personalize(with_overrides(config, ["sample.guidance=2"]), "sample", first.run_id)
+    assert (again.parent, again.until) == (first.run_id, "sample")
+    assert {entry.stage for entry in again.stages if not entry.cached} == {"sample"}
+    assert VERBS.index(again.stages[-1].stage) == VERBS.index("sample")
+
+
+def test_without_prior_preservation_its_stage_is_left_out(first: RunRecord, config: RunConfig) -> None:
+    plain = with_overrides(config, ["train.prior_weight=0"])
+    assert ("prior", "class") not in [(stage.stage, stage.role) for stage in plan(plain, "train")]
+
+
+def test_what_is_wrong_late_in_the_chain_is_found_before_any_stage_runs(
+    config: RunConfig, home: Path
+) -> None:
+    mistaken = with_overrides(config, ["sample.prompts=nowhere.jsonl", "seed=99"])
+    with pytest.raises(InputError, match=r"nowhere\.jsonl"):
+        personalize(mistaken)
+    failed = list_runs(home)[0]
+    assert (failed.status, failed.stages) == ("failed", ())
+    assert "nowhere.jsonl" in str(failed.error)

@@ -1,0 +1,182 @@
+"""The report page: self-contained, escaped, honest about what is missing, and true to the tables."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from moongate.artifacts.store import Store
+from moongate.config import RunConfig
+from moongate.models.source import BaseSource
+from moongate.report.evidence import Evidence
+from moongate.report.page import build_page, render
+from moongate.stages.record import gather
+from tests.run_material import HALF_WIDTH, HOSTILE, PROMPTS, RUN_ID, SEEDS, png, run_inputs, summary_row
+
+LOADING = ("src", "href", "data", "poster", "srcset", "action", "xlink:href")
+
+
+class Reading(HTMLParser):
+    """What a reader of the page gets: its elements, and its text with every kind of space as a plain one."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "script"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> Evidence:
+    store = Store(tmp_path_factory.mktemp("home"))
+    return gather(RunConfig(), run_inputs(store, BaseSource(tiny_sd1, "tiny")), store)
+
+
+@pytest.fixture(scope="module")
+def html(evidence: Evidence) -> str:
+    return render(build_page(evidence))
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Reading:
+    return Reading(html)
+
+
+def test_nothing_is_loaded_from_outside_the_page(html: str, page: Reading) -> None:
+    loads = [str(found[name]) for _, found in page.elements for name in LOADING if name in found]
+    assert loads
+    assert all(load.startswith(("data:", "#")) for load in loads)
+    assert not re.search(r"@import|url\((?!#)", html)
+    assert not page.all("script")
+
+
+def test_a_caption_with_markup_stays_text(html: str, page: Reading) -> None:
+    assert "<script" not in html
+    assert HOSTILE in page.text
+    assert any(HOSTILE in (image["alt"] or "") for image in page.all("img"))
+
+
+def test_every_picture_says_what_it_shows(page: Reading) -> None:
+    images = page.all("img")
+    assert len(images) > 30
+    assert all((image.get("alt") or "").strip() for image in images)
+    assert all(drawing.get("aria-hidden") == "true" for drawing in page.all("svg"))
+    described = [found["aria-label"] for _, found in page.elements if found.get("role") == "img"]
+    assert any("Held-out loss" in (words or "") for words in described)
+
+
+def test_the_headline_and_the_answers_carry_the_numbers_of_the_summary(page: Reading) -> None:
+    headline = page.text[page.text.index("The model learned") :]
+    expected = [
+        f"{100 * share:.0f} %"
+        for share in ((0.8 - 0.4) / (0.9 - 0.4), 0.285 / 0.3, (0.45 - 0.4) / (0.9 - 0.4))
+    ]
+    assert re.findall(r"\d+ %", headline)[:3] == expected
+    for value in ("0.800", "0.400", "0.900", "0.285", "0.300", "0.450"):
+        assert value in page.text
+    assert f"{0.8 - HALF_WIDTH:.3f} to {0.8 + HALF_WIDTH:.3f}" in page.text
+
+
+def test_metrics_stand_in_their_own_units(page: Reading) -> None:
+    assert "0.0123" in page.text
+    assert "91 %" in page.text
+    assert "0.07" in page.text
+
+
+def test_every_prompt_is_shown_with_both_models_and_every_seed(page: Reading) -> None:
+    alts = [image["alt"] for image in page.all("img")]
+    for _, template, _ in PROMPTS:
+        for seed in SEEDS:
+            assert f"Tuned model, prompt “{template.format(subject='sks duck')}”, seed {seed}" in alts
+            assert f"Base model, prompt “{template.format(subject='duck')}”, seed {seed}" in alts
+
+
+def test_kinds_of_prompts_come_in_one_order_with_their_mean_scores(page: Reading) -> None:
+    places = [page.text.index(title) for title in ("New places", "With something on", "Changed properties")]
+    assert places == sorted(places)
+    assert page.text.count("subject 0.75") == len(PROMPTS)
+
+
+def test_identical_reconstructions_are_named_and_others_have_decibels(page: Reading) -> None:
+    assert page.text.count("identical") >= 2
+    assert "29.5 dB" in page.text
+    assert "31.2 dB" in page.text
+
+
+def test_the_chosen_step_and_its_reason_are_told(page: Reading) -> None:
+    assert re.search(
+        r"Step 2 was kept\. Held-out loss 0\.20000 after step 2 is the lowest of 2 validations\.", page.text
+    )
+
+
+def test_stages_show_what_was_evaluated_and_what_was_cached(page: Reading) -> None:
+    assert "1 234 UNet evaluations" in page.text
+    assert "1 of them cached" in page.text
+
+
+def test_small_pictures_keep_their_bytes_and_hard_edges(page: Reading, evidence: Evidence) -> None:
+    import base64
+
+    embedded = base64.b64encode(evidence.training[0].png).decode()
+    images = [image for image in page.all("img") if embedded in (image["src"] or "")]
+    assert images
+    assert all(image["class"] == "pixels" for image in images)
+
+
+def test_large_pictures_are_reduced_and_smooth(evidence: Evidence) -> None:
+    large = tuple(replace(picture, png=png(1, side=512)) for picture in evidence.training)
+    images = Reading(render(build_page(replace(evidence, training=large)))).all("img")
+    thumbnails = [image for image in images if (image["src"] or "").startswith("data:image/jpeg")]
+    assert {image["width"] for image in thumbnails} == {"192"}
+    assert all("class" not in image for image in thumbnails)
+
+
+def test_a_run_that_made_nothing_gets_a_page_of_reasons(evidence: Evidence) -> None:
+    text = Reading(render(build_page(Evidence(run=evidence.run)))).text
+    for reason in (
+        "no ingested pictures", "drew no samples with the tuned model", "drew no plain class pictures",
+        "trained no adapter", "inverted no evaluation images", "from inverted latents", "has no metrics",
+        "No exact judges were asked", "No stage was recorded",
+    ):  # fmt: skip
+        assert reason in text
+    assert text.count("Not measured") == 3
+
+
+def test_a_missing_bound_is_named_and_the_others_are_still_answered(evidence: Evidence) -> None:
+    kept = [row for row in evidence.scores if not row.metric.startswith("subject_fidelity")]
+    scores = (*kept, summary_row("subject_fidelity.identity", "real", None))
+    text = Reading(render(build_page(replace(evidence, scores=scores)))).text
+    assert "Subject fidelity has no value for: tuned and base and real." in text
+    assert "still follows prompts (95" in text
+    assert "real: missing" in text
+
+
+def test_the_page_names_its_run_links_within_itself_and_stays_small(html: str, page: Reading) -> None:
+    assert RUN_ID in page.text
+    assert len(html.encode()) < 1_000_000
+    ids = [found["id"] for _, found in page.elements if found.get("id")]
+    assert len(ids) == len(set(ids))
+    targets = {(found["href"] or "")[1:] for found in page.all("a")}
+    assert targets <= set(ids)
