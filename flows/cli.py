@@ -246,10 +246,14 @@ def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: boo
     from flows.session import session
     from moongate.artifacts.store import Store
 
-    with session(logging.WARNING if quiet or as_json else logging.INFO):
-        from flows.personalize import personalize
+    try:
+        with session(logging.WARNING if quiet or as_json else logging.INFO):
+            from flows.personalize import personalize
 
-        record = personalize(config, until.value, parent)
+            record = personalize(config, until.value, parent)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: the same command goes on from what is done", err=True)
+        raise
     store = Store.from_environment()
     from flows.terminal import console, print_outcome, report_path
 

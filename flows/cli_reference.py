@@ -7,6 +7,7 @@ python -m flows.cli_reference --check    exit with status 1 when it is stale
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +17,7 @@ from moongate.overrides import preset_names
 
 PAGE = Path("docs/cli.md")
 WIDTH = 100
+AnyCommand = TyperCommand | TyperGroup
 HEADER = """# The `moongate` command
 
 Written by `python -m flows.cli_reference`; do not edit.
@@ -38,16 +40,14 @@ def main() -> None:
         sys.exit(f"{PAGE} is stale: python -m flows.cli_reference")
 
 
-def _commands(
-    command: TyperGroup | TyperCommand, path: str
-) -> Iterator[tuple[TyperGroup | TyperCommand, str]]:
+def _commands(command: AnyCommand, path: str) -> Iterator[tuple[AnyCommand, str]]:
     yield command, path
     if isinstance(command, TyperGroup):
         for name, child in command.commands.items():
-            yield from _commands(child, f"{path} {name}")
+            yield from _commands(cast(AnyCommand, child), f"{path} {name}")
 
 
-def _page(command: TyperGroup | TyperCommand, path: str) -> str:
+def _page(command: AnyCommand, path: str) -> str:
     context = typer.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
     return f"## `{path}`\n\n```\n{command.get_help(context).rstrip()}\n```\n"
 

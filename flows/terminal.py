@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from flows.plan import PlannedStage
 
 SHOWN_LOGGERS = ("moongate",)
+PIPE_COLUMNS = 160
 
 
 def console() -> Console:
     """Return the terminal of people: standard error, so that standard output stays what was asked for."""
-    return Console(stderr=True)
+    screen = Console(stderr=True)
+    # A file or a pipe has no width, and 80 columns would cut the tables.
+    return screen if screen.is_terminal else Console(stderr=True, width=PIPE_COLUMNS)
 
 
 class Terminal:
@@ -66,7 +69,8 @@ class Terminal:
             logger.setLevel(logging.INFO)
             logger.addHandler(handler)
         try:
-            with self._bars:
+            # Into a file or a pipe, a bar would be an empty line.
+            with self._bars if self._console.is_terminal else nullcontext():
                 yield
         finally:
             for logger in loggers:
@@ -170,12 +174,17 @@ def metric_table(summary: Path) -> Table:
     rows = pq.read_table(summary).to_pylist()
     models = [model for model in ("real", "base", "tuned") if any(row["model"] == model for row in rows)]
     cells = {(row["metric"], row["model"]): _cell(row["value"], row["low"], row["high"]) for row in rows}
-    table = Table("metric", box=None)
+    table = Table(Column("metric", no_wrap=True), box=None)
     for model in models:
-        table.add_column(model, justify="right")
+        table.add_column(model, justify="right", no_wrap=True)
     for metric in dict.fromkeys(row["metric"] for row in rows):
-        table.add_row(metric, *(cells.get((metric, model), "") for model in models))
+        table.add_row(_short(metric), *(cells.get((metric, model), "") for model in models))
     return table
+
+
+def _short(metric: str) -> str:
+    """Return a metric's family and variant; the extractor's id that may follow is in the report."""
+    return ".".join(metric.split(".")[:2])
 
 
 def seconds(value: float) -> str:

@@ -7,6 +7,7 @@ Layout under `<root>/runs/<run_id>/`:
 """
 
 import fcntl
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ Verb = Literal["ingest", "prior", "cache", "train", "invert", "sample", "evaluat
 VERBS: tuple[Verb, ...] = get_args(Verb)
 Status = Literal["running", "completed", "failed", "interrupted"]
 
+_log = logging.getLogger(__name__)
 RUN_FORMAT = 1
 _RUN_ID = re.compile(r"r\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9_-]*-[0-9a-f]{4}")
 
@@ -103,7 +105,7 @@ class Run:
             device=obtained.facts.device,
             peak_memory_bytes=obtained.peak_memory_bytes,
         )
-        self._write(stages=(*self.record.stages, entry))
+        self._add(entry)
 
     def add_record(self, wall_s: float) -> None:
         """Note that the run was recorded; its record is no artifact, so it has no digest."""
@@ -120,11 +122,16 @@ class Run:
             device="cpu",
             peak_memory_bytes=peak_memory_bytes(),
         )
-        self._write(stages=(*self.record.stages, entry))
+        self._add(entry)
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Note how the run ended."""
         self._write(status=status, error=error, ended_utc=_now())
+
+    def _add(self, entry: StageEntry) -> None:
+        self._write(stages=(*self.record.stages, entry))
+        how = "cached" if entry.cached else f"done in {entry.wall_s:.1f} s"
+        _log.info("%-8s  %-11s  %s", entry.stage, entry.role, how)
 
     def _write(self, **changes: object) -> None:
         self.record = self.record.model_copy(update=changes)

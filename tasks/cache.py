@@ -14,4 +14,4 @@ def cache(
     role: str, config: CacheConfig, inputs: core.CacheInputs, device: str = "auto"
 ) -> Obtained[LatentSetRef]:
     """Encode one image set to latents and text embeddings."""
-    return performed(core.cache, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.cache, config, inputs, device)

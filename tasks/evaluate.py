@@ -14,4 +14,4 @@ def evaluate(
     role: str, config: EvaluateConfig, inputs: core.EvaluateInputs, device: str = "auto"
 ) -> Obtained[MetricsRef]:
     """Measure everything that the run has drawn and inverted."""
-    return performed(core.evaluate, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.evaluate, config, inputs, device)

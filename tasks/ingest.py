@@ -14,4 +14,4 @@ def ingest(
     role: str, config: IngestConfig, inputs: core.IngestInputs, device: str = "auto"
 ) -> Obtained[ImageSetRef]:
     """Check, normalise and describe the pictures of one folder."""
-    return performed(core.ingest, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.ingest, config, inputs, device)

@@ -14,4 +14,4 @@ def invert(
     role: str, config: InvertConfig, inputs: core.InvertInputs, device: str = "auto"
 ) -> Obtained[InversionsRef]:
     """Invert the evaluation pictures under one model."""
-    return performed(core.invert, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.invert, config, inputs, device)

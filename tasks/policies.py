@@ -1,7 +1,6 @@
-"""What all stage tasks have in common: retries, caching, and the device they run on."""
+"""What all stage tasks have in common: retries, and how cached results are shown."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -9,10 +8,8 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
-from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
-from moongate.models.leases import leased_device
 from moongate.stages.context import StageContext
 from tasks.progress import current_progress
 
@@ -54,24 +51,14 @@ STAGE_POLICY = StagePolicy(
 
 
 def performed(
-    stage: Callable[[C, N, StageContext], Obtained[R]],
-    recipe: Recipe[R],
-    config: C,
-    inputs: N,
-    device: str,
+    stage: Callable[[C, N, StageContext], Obtained[R]], config: C, inputs: N, device: str
 ) -> Obtained[R]:
-    """Run a stage on a leased device, or without one when the store has its artifact.
+    """Run a stage, which asks the store first and leases a device only for what it has to build.
 
-    What comes back in the second case is a state named "Cached", so that the task run is shown as such: call
-    the task by `.submit(...).result()`, which hands on what the state holds.
+    What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
+    Read such a task's result from its state: a plain call hands out the state itself.
     """
-    store = Store.from_environment()
-    context = StageContext(store, current_progress(), device)
-    if store.find(recipe) is None:
-        with leased_device(device) as leased:
-            obtained = stage(config, inputs, replace(context, device=leased))
-    else:
-        obtained = stage(config, inputs, context)
+    obtained = stage(config, inputs, StageContext(Store.from_environment(), current_progress(), device))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return obtained

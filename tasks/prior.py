@@ -14,4 +14,4 @@ def prior(
     role: str, config: PriorConfig, inputs: core.PriorInputs, device: str = "auto"
 ) -> Obtained[ImageSetRef]:
     """Draw class pictures with the frozen base model."""
-    return performed(core.prior, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.prior, config, inputs, device)

@@ -14,4 +14,4 @@ def sample(
     role: str, config: SampleConfig, inputs: core.SampleInputs, device: str = "auto"
 ) -> Obtained[SampleSetRef]:
     """Draw prompts x seeds with one model."""
-    return performed(core.sample, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.sample, config, inputs, device)

@@ -14,4 +14,4 @@ def train(
     role: str, config: TrainConfig, inputs: core.TrainInputs, device: str = "auto"
 ) -> Obtained[AdapterRef]:
     """Personalize the base model."""
-    return performed(core.train, core.recipe(config, inputs), config, inputs, device)
+    return performed(core.train, config, inputs, device)

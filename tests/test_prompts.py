@@ -83,7 +83,11 @@ def test_all_bad_lines_are_named_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"", "no prompt"), (b"\n \n", "no prompt"), (b'{"a": 1}\n"\xe9"', re.escape("line 2 is not UTF-8 (byte 0xe9)"))],
+    [
+        (b"", "no prompt"),
+        (b"\n \n", "no prompt"),
+        (b'{"a": 1}\n"\xe9"', re.escape("line 2 is not UTF-8 (byte 0xe9)")),
+    ],
 )
 def test_a_file_without_prompts_is_refused(content, complaint, tmp_path):
     path = tmp_path / "set.jsonl"

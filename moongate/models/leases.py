@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,34 +27,21 @@ class CudaDevice:
     uuid: str
 
 
-_held: ContextVar[CudaDevice | None] = ContextVar("held", default=None)
-
-
 @contextmanager
 def leased_device(wanted: str) -> Iterator[str]:
     """Yield the device to compute on, waiting for a free one where CUDA devices are wanted.
-
-    Within a lease, a second one for the same device is the first one over again.
 
     Args:
         wanted: "cpu" needs no lease; "auto" is any CUDA device, else the CPU; "cuda" any; "cuda:<n>" that
             one. A device that this process does not have is yielded as it was asked for: loading a model on
             it explains what is wrong.
     """
-    held = _held.get()
-    if held is not None and _matching(wanted, [held]):
-        yield held.name
-        return
     candidates = [] if wanted == "cpu" else _matching(wanted, visible_cuda_devices())
     if not candidates:
         yield "cpu" if wanted == "auto" else wanted
         return
     with lease_one(candidates, lease_folder()) as device:
-        token = _held.set(device)
-        try:
-            yield device.name
-        finally:
-            _held.reset(token)
+        yield device.name
 
 
 @contextmanager

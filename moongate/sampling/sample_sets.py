@@ -19,7 +19,7 @@ from moongate.models.base import DiffusionModel
 from moongate.progress import Progress
 from moongate.prompts import TRUTH_COLUMNS
 from moongate.sampling.drawing import Manner, NoiseKey, Order, Starts, Studio
-from moongate.sampling.planning import PlannedPicture, SampleSettings
+from moongate.sampling.planning import PlannedPicture, SampleSettings, from_inversions, from_prompts
 from moongate.sampling.rendering import Pixels
 
 SAMPLES_NAME = "samples.parquet"
@@ -53,6 +53,25 @@ def sample_studio(
     )
     manner = Manner(settings.steps, _sampler(settings), guidance, batch_size, settings.negative_prompt)
     return Studio(model, manner, NoiseKey(settings.seed, PURPOSE), starts)
+
+
+def plan(
+    model: DiffusionModel, settings: SampleSettings, inversions: Path | None
+) -> tuple[tuple[PlannedPicture, ...], Starts | None]:
+    """Return the pictures of a sample set, and where they start from; None stands for noise.
+
+    Args:
+        model: decides the noise level that sampling starts from.
+        settings: the prompts, or how captions become prompts.
+        inversions: folder of inversions to start from, or None.
+
+    Raises:
+        ConfigError: when inverted latents are at another noise level than the one sampling starts from.
+    """
+    if inversions is None:
+        return tuple(from_prompts(settings)), None
+    inverted = InversionSet(inversions)
+    return tuple(from_inversions(settings, inverted.card)), inverted_starts(model, settings, inverted)
 
 
 def inverted_starts(model: DiffusionModel, settings: SampleSettings, inversions: InversionSet) -> Starts:

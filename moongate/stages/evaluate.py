@@ -114,16 +114,18 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
         from moongate.evaluation.measure import measure
         from moongate.evaluation.summaries import Resampling
         from moongate.models.devices import resolve_device
+        from moongate.models.leases import leased_device
         from moongate.toybox.vocabulary import COLOURS, OBJECTS, SCENES
 
-        device = str(resolve_device(context.device))
-        measured = measure(
-            _open(inputs, context.store),
-            _load(instruments, config.batch_size, device),
-            {"object": OBJECTS, "colour": COLOURS, "scene": SCENES},
-            Resampling(config.bootstrap_draws, config.confidence, inputs.seed),
-            context.progress,
-        )
+        with leased_device(context.device) as leased:
+            device = str(resolve_device(leased))
+            measured = measure(
+                _open(inputs, context.store),
+                _load(instruments, config.batch_size, device),
+                {"object": OBJECTS, "colour": COLOURS, "scene": SCENES},
+                Resampling(config.bootstrap_draws, config.confidence, inputs.seed),
+                context.progress,
+            )
         write_table(folder / METRICS_NAME, [asdict(row) for row in measured.rows], METRICS)
         write_table(folder / SUMMARY_NAME, [asdict(row) for row in measured.summary], SUMMARY)
         return BuildFacts(items=measured.num_pictures, device=device)

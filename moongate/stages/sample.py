@@ -9,7 +9,7 @@ from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import SampleConfig
 from moongate.models.source import BaseSource
 from moongate.prompts import CLASS, PromptRow, class_phrase, identifier_phrase
-from moongate.sampling.planning import RequestedPrompt, SampleSettings, from_inversions, from_prompts
+from moongate.sampling.planning import RequestedPrompt, SampleSettings
 from moongate.stages.context import StageContext
 from moongate.subject import SubjectConfig
 
@@ -70,21 +70,16 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
     settings = _settings(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
-        from moongate.artifacts.inverted import InversionSet
         from moongate.models.stage_model import leased_model
-        from moongate.sampling.sample_sets import inverted_starts, sample_studio, write_samples
+        from moongate.sampling.sample_sets import plan, sample_studio, write_samples
 
         store, role = context.store, "tuned" if inputs.adapter else "base"
         adapter = store.folder(inputs.adapter) if inputs.adapter else None
+        inversions = store.folder(inputs.inversions) if inputs.inversions else None
         with leased_model(
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:
-            if inputs.inversions:
-                inverted = InversionSet(store.folder(inputs.inversions))
-                planned = tuple(from_inversions(settings, inverted.card))
-                starts = inverted_starts(model, settings, inverted)
-            else:
-                planned, starts = tuple(from_prompts(settings)), None
+            planned, starts = plan(model, settings, inversions)
             studio = sample_studio(model, settings, config.batch_size, starts)
             write_samples(folder, role, planned, settings, studio, context.progress)
             return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))

@@ -2,7 +2,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from moongate.artifacts.images import Picture, count_images, read_captions, read_images, stream_images, write_images
+from moongate.artifacts.images import (
+    Picture,
+    count_images,
+    read_captions,
+    read_images,
+    stream_images,
+    write_images,
+)
 from moongate.artifacts.schemas import VALIDATION
 from moongate.artifacts.tables import open_table, read_provenance, write_table
 from moongate.errors import StoreError
@@ -31,7 +38,10 @@ def test_appended_rows_read_like_rows_written_at_once(tmp_path):
 
 
 def test_a_later_row_that_does_not_fit_leaves_no_file(tmp_path):
-    with pytest.raises(StoreError, match="unknown columns"), open_table(tmp_path / "v.parquet", VALIDATION) as append:
+    with (
+        pytest.raises(StoreError, match="unknown columns"),
+        open_table(tmp_path / "v.parquet", VALIDATION) as append,
+    ):
         append([point(0)])
         append([point(1) | {"lr": 1.0}])
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,6 @@ from moongate.config import RunConfig
 from moongate.errors import InputError
 from moongate.overrides import with_overrides
 from moongate.runs import VERBS, RunRecord, list_runs, run_folder
-from tests.flows.tiny_run import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -31,25 +30,6 @@ INSTANCES = [
     ("sample", "swapped"),
     ("evaluate", "all"),
 ]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOONGATE_HOME", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> RunConfig:
-    return tiny_settings(tmp_path_factory.mktemp("inputs"), tiny_sd1)
-
-
-@pytest.fixture(scope="module")
-def first(prefect_server: None, home: Path, config: RunConfig) -> RunRecord:
-    assert not any(stage.cached for stage in plan(config, "record"))
-    return personalize(config)
 
 
 def test_a_run_performs_every_stage_once_in_order_and_ends_in_a_report(first: RunRecord, home: Path) -> None:

@@ -18,13 +18,19 @@ def test_two_leases_get_two_devices(tmp_path: Path) -> None:
         assert (one, other) == (FIRST, SECOND)
 
 
-def test_a_lease_within_a_lease_is_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wanted_decides_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moongate.models.leases.visible_cuda_devices", lambda: (FIRST, SECOND))
     monkeypatch.setattr("moongate.models.leases.lease_folder", lambda: tmp_path)
-    with leased_device("cuda") as outer, leased_device(outer) as inner, leased_device("auto") as again:
-        assert (outer, inner, again) == ("cuda:0", "cuda:0", "cuda:0")
-    with leased_device("cuda:1") as outer, leased_device("cuda:0") as other:
-        assert (outer, other) == ("cuda:1", "cuda:0")
+    with leased_device("cuda:1") as chosen, leased_device("auto") as other, leased_device("cpu") as cpu:
+        assert (chosen, other, cpu) == ("cuda:1", "cuda:0", "cpu")
+
+
+def test_without_a_gpu_auto_is_the_cpu_and_a_named_device_is_passed_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("moongate.models.leases.visible_cuda_devices", lambda: ())
+    with leased_device("auto") as auto, leased_device("cuda:1") as named:
+        assert (auto, named) == ("cpu", "cuda:1")
 
 
 def test_a_device_is_known_by_its_uuid_whatever_it_is_called(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of model stages share: a tiny base, five captioned pictures, and a small change of the base."""
+"""What the tests of model stages share: a tiny base, five captioned pictures, and a tuned UNet."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ class Made(Settings):
 
 @pytest.fixture(scope="session")
 def base(tiny_sd1: Path, tmp_path_factory: pytest.TempPathFactory) -> BaseSource:
-    """The tiny model as tame as a trained one: latents of about unit size, and a UNet that bends paths gently.
+    """The tiny model as tame as a trained one: latents of unit size, and a UNet that bends paths gently.
 
     With plain random weights the way to z_T is chaotic, and inversion could not be judged by it.
     """

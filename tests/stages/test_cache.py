@@ -47,13 +47,20 @@ def test_rows_are_the_vaes_posteriors_in_the_order_of_the_pictures(inputs, conte
 
 def test_a_prompt_of_many_pictures_is_embedded_once(inputs, context):
     found = latents(CONFIG, inputs, context)
-    assert found.distinct_prompts == ("a red duck", "a blue duck", "a duck in the snow", "a photo of the beach")
+    assert found.distinct_prompts == (
+        "a red duck",
+        "a blue duck",
+        "a duck in the snow",
+        "a photo of the beach",
+    )
     assert torch.equal(found.embeddings([0]), found.embeddings([3]))
     tokenizer = CLIPTokenizer.from_pretrained(inputs.base.folder / "tokenizer")
     encoder = CLIPTextModel.from_pretrained(inputs.base.folder / "text_encoder")
     tokens = tokenizer(["a duck in the snow"], padding="max_length", return_tensors="pt").input_ids
     with torch.no_grad():
-        torch.testing.assert_close(found.embeddings([2]), encoder(tokens).last_hidden_state, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            found.embeddings([2]), encoder(tokens).last_hidden_state, atol=1e-5, rtol=0
+        )
 
 
 def test_pictures_of_a_subject_get_its_training_prompt(base, images, context):

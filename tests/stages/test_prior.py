@@ -57,9 +57,7 @@ def test_another_run_seed_gives_other_pictures(inputs, context):
     assert not {picture.sha256 for picture in ours} & {picture.sha256 for picture in others}
 
 
-@pytest.mark.parametrize(
-    "change", [{"guidance": 2.0}, {"steps": 4}, {"num_images": 5}, {"first_seed": 1}]
-)
+@pytest.mark.parametrize("change", [{"guidance": 2.0}, {"steps": 4}, {"num_images": 5}, {"first_seed": 1}])
 def test_what_changes_the_pictures_changes_the_address(change, inputs):
     assert recipe(CONFIG.model_copy(update=change), inputs).digest != recipe(CONFIG, inputs).digest
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+import datasets
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import datasets
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import TABLES
 from moongate.config import RunConfig

@@ -117,8 +117,10 @@ def test_pattern_shows_and_keeps_the_mask():
 def test_scenes_differ_in_their_borders():
     border = np.ones((64, 64), bool)
     border[14:58, 8:56] = False
-    means = {scene: np.mean([render(replace(BASE, scene=scene), s).image[border] for s in range(8)], axis=0)
-             for scene in SCENES}
+    means = {
+        scene: np.mean([render(replace(BASE, scene=scene), s).image[border] for s in range(8)], axis=0)
+        for scene in SCENES
+    }
     for a in SCENES:
         for b in SCENES:
             assert a == b or np.abs(means[a] - means[b]).mean() > 15

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from typing_extensions import override
 
+from moongate.diffusion.noise import gaussian_batch
 from moongate.toybox.pretraining.renders import RenderedSet, batch_rows
 from moongate.training.objective import Losses, Objective
 
@@ -52,19 +53,49 @@ class AutoencoderObjective(Objective):
 
     @override
     def forward(self, step: int, slots: Sequence[int]) -> Losses:
-        rows = batch_rows(self._seed, step, slots, self.batch_size, len(self._pictures))
-        images = self._pictures.pixels(rows).to(self.vae.device)
+        images, noise = self._pictures_and_noise(step, slots)
         posterior = self.vae.encode(images).latent_dist
-        noise = torch.stack([self._noise(step, slot, posterior.mean.shape[1:]) for slot in slots])
-        latents = posterior.mean.float() + posterior.std.float() * noise.to(images.device)
-        reconstruction = self.vae.decode(latents).sample.float()
-        squared_error = (reconstruction - images).square().mean()
+        latents = posterior.mean.float() + posterior.std.float() * noise
+        squared_error = (self.vae.decode(latents).sample.float() - images).square().mean()
         kl = _kl_to_standard_normal(posterior.mean.float(), posterior.logvar.float()).mean()
         return Losses(squared_error + self._kl_weight * kl, {"squared_error": squared_error, "kl": kl})
 
-    def _noise(self, step: int, slot: int, shape: torch.Size) -> Tensor:
-        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + step) * 4096 + slot)
-        return torch.randn(shape, generator=generator)
+    def _pictures_and_noise(self, step: int, slots: Sequence[int]) -> tuple[Tensor, Tensor]:
+        rows = batch_rows(self._seed, step, slots, self.batch_size, len(self._pictures))
+        images = self._pictures.pixels(rows).to(self.vae.device)
+        noise = gaussian_batch(latent_shape(self.vae), self._seed, "posterior", list(slots), step)
+        return images, noise.to(images.device)
+
+
+class DecoderObjective(AutoencoderObjective):
+    """Squared error with the encoder frozen: better pictures from the same latents.
+
+    Whatever was trained on the latents stays valid, so the decoder can be trained for longer than the
+    encoder.
+    """
+
+    def __init__(self, vae: AutoencoderKL, sets: Sequence[RenderedSet], batch_size: int, seed: int):
+        super().__init__(vae, sets, batch_size, kl_weight=0.0, seed=seed)
+        for part in (vae.encoder, vae.quant_conv):
+            part.requires_grad_(False)
+
+    @override
+    def trained_modules(self) -> Mapping[str, nn.Module]:
+        return {"decoder": self.vae.decoder, "post_quant_conv": self.vae.post_quant_conv}
+
+    @override
+    def forward(self, step: int, slots: Sequence[int]) -> Losses:
+        images, noise = self._pictures_and_noise(step, slots)
+        with torch.no_grad():
+            posterior = self.vae.encode(images).latent_dist
+            latents = posterior.mean.float() + posterior.std.float() * noise
+        return Losses((self.vae.decode(latents).sample.float() - images).square().mean())
+
+
+def latent_shape(vae: AutoencoderKL) -> tuple[int, int, int]:
+    """Return (C, h, w) of the latents of a picture of the autoencoder's own size."""
+    side = vae.config.sample_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    return vae.config.latent_channels, side, side
 
 
 def _kl_to_standard_normal(mean: Tensor, logvar: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from moongate.diffusion.noise import keyed_generator
 from moongate.toybox.judges import ATTRIBUTES, JudgeNetwork
 from moongate.toybox.pretraining.renders import RenderedSet, batch_rows
 from moongate.training.objective import Losses, Objective
@@ -51,7 +52,7 @@ class JudgeObjective(Objective):
         return Losses(torch.stack(list(parts.values())).sum(), parts)
 
     def _degrade(self, image: Tensor, step: int, slot: int) -> Tensor:
-        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + step) * 4096 + slot)
+        generator = keyed_generator(self._seed, "degrade", slot, step)
         weight, noise = torch.rand(2, generator=generator).tolist()
         blurred = functional.avg_pool2d(image[None], 3, stride=1, padding=1, count_include_pad=False)[0]
         return torch.lerp(image, blurred, weight) + noise * MAX_NOISE * torch.randn(

@@ -41,6 +41,9 @@ class PretrainConfig(BaseModel):
     autoencoder: PhaseConfig = PhaseConfig(
         steps=6_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
     )
+    decoder: PhaseConfig = PhaseConfig(
+        steps=5_000, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
+    )
     clip: PhaseConfig = PhaseConfig(steps=1_000, batch_size=128, learning_rate=1e-3)
     identity: PhaseConfig = PhaseConfig(steps=700, batch_size=84, learning_rate=1e-3)
     judges: PhaseConfig = PhaseConfig(steps=1_000, batch_size=64, learning_rate=2e-3, ema_decay=0.99)

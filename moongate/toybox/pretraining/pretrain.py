@@ -14,7 +14,12 @@ from moongate.models.devices import resolve_device
 from moongate.progress import Progress
 from moongate.toybox.judges import JudgeNetwork
 from moongate.toybox.pretraining.assembly import Trained, write_bundle
-from moongate.toybox.pretraining.autoencoder import AutoencoderObjective, build_autoencoder, latent_scale
+from moongate.toybox.pretraining.autoencoder import (
+    AutoencoderObjective,
+    DecoderObjective,
+    build_autoencoder,
+    latent_scale,
+)
 from moongate.toybox.pretraining.classifiers import JudgeObjective
 from moongate.toybox.pretraining.config import PretrainConfig
 from moongate.toybox.pretraining.denoiser import (
@@ -57,9 +62,10 @@ def pretrain(config: PretrainConfig, output: Path, work: Path, progress: Progres
     tokenizer = build_tokenizer()
     vae = train_autoencoder(config, pictures, workshop)
     clip = train_clip(config, pictures, tokenizer, workshop)
+    unet, text_encoder = train_denoiser(config, pictures, vae, clip, tokenizer, workshop)
+    refine_decoder(config, pictures, vae, workshop)
     judges = train_judges(config, pictures, workshop)
     identity = train_identity(config, workshop)
-    unet, text_encoder = train_denoiser(config, pictures, vae, clip, tokenizer, workshop)
     trained = Trained(vae, unet, text_encoder, tokenizer, build_scheduler(), clip, identity, judges)
     write_bundle(trained, output)
     measure(output, pictures.held_out, config, progress)
@@ -87,15 +93,39 @@ def train_autoencoder(config: PretrainConfig, pictures: Pictures, workshop: Work
         sets = [pictures.vocabulary, pictures.instances]
         return AutoencoderObjective(vae, sets, phase.batch_size, config.kl_weight, config.seed + 1)
 
-    identity = identity_of(
-        "autoencoder", phase, config.seed, config.kl_weight, config.pictures, config.instance_pictures
-    )
-    vae = train_phase("autoencoder", phase, identity, build, workshop).vae
+    vae = train_phase("autoencoder", phase, autoencoder_identity(config), build, workshop).vae
     some = RenderedSet(
         pictures.vocabulary.specs[:SCALE_PICTURES], pictures.vocabulary.images[:SCALE_PICTURES]
     )
     vae.register_to_config(scaling_factor=latent_scale(vae, some))
     return vae
+
+
+def autoencoder_identity(config: PretrainConfig) -> str:
+    """Return the digest of what decides the latents."""
+    return identity_of(
+        "autoencoder",
+        config.autoencoder,
+        config.seed,
+        config.kl_weight,
+        config.pictures,
+        config.instance_pictures,
+    )
+
+
+def refine_decoder(
+    config: PretrainConfig, pictures: Pictures, vae: AutoencoderKL, workshop: Workshop
+) -> None:
+    """Train the VAE's decoder for longer, in place, with the encoder and so the latents as they are."""
+    phase = config.decoder
+
+    def build() -> DecoderObjective:
+        sets = [pictures.vocabulary, pictures.instances]
+        return DecoderObjective(vae, sets, phase.batch_size, config.seed + 6)
+
+    train_phase(
+        "decoder", phase, identity_of("decoder", phase, autoencoder_identity(config)), build, workshop
+    )
 
 
 def train_clip(
@@ -168,7 +198,7 @@ def train_denoiser(
             config.seed + 5,
         )
 
-    upstream = (config.seed, config.pictures, config.autoencoder, config.kl_weight, config.clip)
+    upstream = (autoencoder_identity(config), config.clip)
     objective = train_phase("denoiser", phase, identity_of("denoiser", phase, *upstream), build, workshop)
     return objective.unet, objective.text_encoder
 

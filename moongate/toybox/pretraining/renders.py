@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +81,9 @@ def _rendered(draw_spec: DrawSpec, seeds: range, cache: Path, progress: Progress
 def _render_all(draw_spec: DrawSpec, seeds: range, progress: Progress) -> Tensor:
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     rendered = []
-    with (
-        ProcessPoolExecutor() as pool,
-        progress.track(f"render {len(seeds)} pictures", len(seeds)) as advance,
-    ):
+    # Not forked: a fork copies torch's locks but not the threads that would release them.
+    processes = ProcessPoolExecutor(mp_context=get_context("spawn"))
+    with processes as pool, progress.track(f"render {len(seeds)} pictures", len(seeds)) as advance:
         for images in pool.map(_render_chunk, [draw_spec] * len(chunks), chunks):
             rendered.append(torch.from_numpy(images))
             advance(len(images))

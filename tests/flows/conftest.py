@@ -1,0 +1,36 @@
+"""One tiny run for all tests of flows: it takes most of their time, and they are about what follows it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from moongate.config import RunConfig
+from moongate.runs import RunRecord
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The store, as MOONGATE_HOME."""
+    folder = tmp_path_factory.mktemp("home") / "store"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOONGATE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory, tiny_sd1: Path) -> RunConfig:
+    """Settings of the tiny run."""
+    from tests.flows.tiny_run import tiny_settings
+
+    return tiny_settings(tmp_path_factory.mktemp("inputs"), tiny_sd1)
+
+
+@pytest.fixture(scope="session")
+def first(prefect_server: None, home: Path, config: RunConfig) -> RunRecord:
+    """The tiny run itself, in an empty store."""
+    from flows.personalize import personalize
+    from flows.plan import plan
+
+    assert not any(stage.cached for stage in plan(config, "record"))
+    return personalize(config)

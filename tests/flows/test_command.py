@@ -1,0 +1,129 @@
+"""The command as people type it, without a Prefect server of theirs. The tiny run is in the store already."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.settings import PREFECT_API_URL
+
+from flows.settings import as_toml
+from moongate.config import RunConfig
+from moongate.runs import RunRecord
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory, config: RunConfig) -> str:
+    written = tmp_path_factory.mktemp("presets") / "tiny.toml"
+    written.write_text(as_toml(config))
+    return str(written)
+
+
+@pytest.fixture(scope="module")
+def environment(first: RunRecord, home: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    return inherited | {"MOONGATE_HOME": str(home), "HOME": str(home.parent)}
+
+
+@pytest.fixture(scope="module")
+def moongate(environment: dict[str, str]) -> Command:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+def test_without_a_server_the_terminal_shows_the_run_and_no_server(
+    moongate: Command, preset: str, first: RunRecord
+) -> None:
+    done = moongate("run", "--preset", preset)
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = done.stderr.splitlines()
+    stages, closing = lines[: len(first.stages)], lines[len(first.stages) :]
+    assert [line.split()[0] for line in stages] == [entry.stage for entry in first.stages]
+    assert [line.endswith("cached") for line in stages] == [True] * (len(stages) - 1) + [False]
+    assert Path(closing[-1].removeprefix("report  ")).is_file()
+    assert not [line for line in lines if "prefect" in line.lower() or "error" in line.lower()]
+
+
+def test_json_is_all_that_is_printed_when_it_is_asked_for(moongate: Command, first: RunRecord) -> None:
+    done = moongate("stage", "train", "--run", first.run_id, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    again = RunRecord.model_validate_json(done.stdout)
+    assert (again.parent, again.until, again.unet_evals) == (first.run_id, "train", 0)
+    assert [entry.digest for entry in again.stages] == [entry.digest for entry in first.stages[:9]]
+
+
+def test_runs_are_listed_and_shown(moongate: Command, first: RunRecord) -> None:
+    listed = json.loads(moongate("runs", "--json").stdout)
+    assert first.run_id in [record["run_id"] for record in listed]
+    assert RunRecord.model_validate_json(moongate("show", first.run_id, "--json").stdout) == first
+    shown = moongate("show", first.run_id).stderr
+    assert first.run_id in shown
+    assert all(entry.digest[:12] in shown for entry in first.stages)
+
+
+def test_a_dry_run_prints_settings_and_plan(moongate: Command, preset: str, first: RunRecord) -> None:
+    done = moongate("run", "--preset", preset, "--set", "sample.guidance=2.5", "--dry-run")
+    assert "guidance = 2.5" in done.stdout
+    to_build = {line.split()[0] for line in done.stderr.splitlines() if line.rstrip().endswith("to build")}
+    assert to_build == {"sample", "evaluate"}
+
+
+def test_a_dry_run_of_what_is_cached_needs_no_torch(environment: dict[str, str], preset: str) -> None:
+    code = (
+        "import sys; from flows.cli import app;"
+        f" app(['run', '--preset', {preset!r}, '--dry-run'], standalone_mode=False);"
+        " sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+
+
+def test_a_users_server_shows_the_run(environment: dict[str, str], first: RunRecord) -> None:
+    arguments = ["stage", "cache", "--run", first.run_id, "--quiet"]
+    subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        env=environment | {"PREFECT_API_URL": PREFECT_API_URL.value()},
+        check=True,
+        timeout=120,
+    )
+    with get_client(sync_client=True) as client:
+        newest = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
+        filtered = FlowRunFilter(id=FlowRunFilterId(any_=[newest.id]))
+        tasks = client.read_task_runs(flow_run_filter=filtered)
+    assert newest.name == "noise_duck until cache"
+    assert {task.state_name for task in tasks} <= {"Cached", "Pending", "Running"}
+    assert "ingest train" in [task.name for task in tasks]
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_is_marked(
+    moongate: Command, environment: dict[str, str], preset: str
+) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", "--preset", preset, "--set", "train.steps=100000"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Under a shell script's `&` the signal is ignored, and a child would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("cache     evaluation"):
+            break
+    running.send_signal(signal.SIGINT)
+    _, rest = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "goes on from what is done" in rest
+    assert "Traceback" not in rest
+    assert json.loads(moongate("runs", "--json").stdout)[0]["status"] == "interrupted"
