@@ -1,6 +1,7 @@
 # make run    set everything up in .venv and run the main job
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
+# make verify measure again what docs/results.md says (about two hours on 2 cores; goes on where it was stopped)
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -9,7 +10,7 @@ PYTHON  ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format lock clean
+.PHONY: help setup run test verify check format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -38,6 +39,12 @@ run: setup
 
 test: check
 	$(BIN)/pytest
+
+verify: setup
+	$(BIN)/python -m benchmarks.base_model
+	$(BIN)/python -m benchmarks.inversion
+	$(BIN)/python -m benchmarks.dreambooth
+	$(BIN)/python -m benchmarks.results_page
 
 check: setup
 	$(BIN)/ruff check .

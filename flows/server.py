@@ -24,7 +24,10 @@ from urllib.request import urlopen
 
 from moongate.errors import ConfigError, MoongateError
 
-STARTUP_TIMEOUT_S = 90
+# A private server that dies refuses at once, so patience costs nothing: a first start migrates an empty
+# database, which was seen to take minutes on a busy machine.
+PRIVATE_TIMEOUT_S = 300
+USERS_TIMEOUT_S = 30
 FLUSH_TIMEOUT_S = 5
 
 # Prefect's console handler is closed: the terminal shows progress, and its own handler shows warnings.
@@ -95,7 +98,7 @@ def wait_until_healthy(api: Api) -> None:
         ConfigError: when it does not.
     """
     try:
-        with urlopen(f"{api.url}/health", timeout=STARTUP_TIMEOUT_S):
+        with urlopen(f"{api.url}/health", timeout=PRIVATE_TIMEOUT_S if api.private else USERS_TIMEOUT_S):
             return
     except HTTPError as error:
         if error.code in (401, 403):

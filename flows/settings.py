@@ -48,6 +48,9 @@ class Choices:
         yield f"subject.name={subject_name(self.subject)}"
         yield f"subject.folder={folder}"
         yield f"subject.holdout_folder={holdout or 'none'}"
+        if holdout is None:
+            # There is nothing to choose a step by; the resolved settings say so, and --set can say otherwise.
+            yield "train.selection=last"
 
     def _words(self) -> Iterator[str]:
         if self.class_noun is not None:

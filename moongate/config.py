@@ -165,7 +165,7 @@ class SampleConfig(Settings):
     """Prompts x seeds, and how each picture is drawn."""
 
     prompts: str = Field(
-        "datasets/prompts/object.jsonl", description="Prompt set. Placeholder in the path: {class_noun}."
+        "datasets/prompts/live.jsonl", description="Prompt set. Placeholder in the path: {class_noun}."
     )
     seeds_per_prompt: int = Field(4, ge=1, description="Pictures per prompt, one seed each.")
     first_seed: int = Field(0, ge=0, description="Seed of each prompt's first picture.")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from moongate.errors import ModelError
 from moongate.toybox.vocabulary import COLOURS, OBJECTS, SCENES
 
-WIDTHS = (32, 64, 128, 192)
+WIDTHS = (16, 32, 64, 96)
 ATTRIBUTES = {"object": OBJECTS, "colour": COLOURS, "scene": SCENES}
 
 

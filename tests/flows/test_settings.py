@@ -17,8 +17,10 @@ def test_nothing_typed_gives_the_defaults() -> None:
 def test_a_plain_folder_becomes_a_subject_without_held_out_pictures(tmp_path: Path) -> None:
     folder = tmp_path / "my dog!"
     folder.mkdir()
-    subject = Choices(subject=folder, class_noun="dog", identifier="zwx").resolve().subject
+    config = Choices(subject=folder, class_noun="dog", identifier="zwx").resolve()
+    subject = config.subject
     assert (subject.name, subject.folder, subject.holdout_folder) == ("my-dog", str(folder), None)
+    assert config.train.selection == "last"
     assert (subject.class_noun, subject.identifier) == ("dog", "zwx")
 
 

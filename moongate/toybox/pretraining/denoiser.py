@@ -75,7 +75,7 @@ def encode_pictures(
             images = pictures.pixels(range(start, min(start + batch_size, len(pictures)))).to(vae.device)
             batches.append(vae.encode(images).latent_dist.mean.float().cpu() * vae.config.scaling_factor)
             advance(len(images))
-    return torch.cat(batches)
+    return torch.cat(batches).contiguous()
 
 
 class DenoiserObjective(Objective):

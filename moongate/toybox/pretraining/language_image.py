@@ -36,7 +36,7 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
         "patch_size": PATCH,
         "hidden_size": IMAGE_WIDTH,
         "intermediate_size": 4 * IMAGE_WIDTH,
-        "num_hidden_layers": 6,
+        "num_hidden_layers": 4,
         "num_attention_heads": 4,
     }
     return CLIPModel(CLIPConfig(text_config=text, vision_config=image, projection_dim=PROJECTION))

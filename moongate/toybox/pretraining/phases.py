@@ -57,6 +57,7 @@ def train_phase(
 ) -> Fitted:
     """Return the objective with its trained weights, from disk when this very phase was finished before."""
     objective = build()
+    identity = _with_architecture(identity, objective)
     result = workshop.folder / name / "result.safetensors"
     if _read_result(objective, result, identity):
         return objective.eval()
@@ -70,6 +71,12 @@ def train_phase(
     save_file(dict(outcome.weights), result, metadata={"identity": identity})
     _read_result(objective, result, identity)
     return objective.eval()
+
+
+def _with_architecture(identity: str, objective: Objective) -> str:
+    """Return a digest of the identity and of every trained parameter's shape: a changed model is new."""
+    shapes = {name: list(parameter.shape) for name, parameter in objective.trained_parameters().items()}
+    return hashlib.sha256(json.dumps([identity, shapes]).encode()).hexdigest()
 
 
 def _optimizer_settings(config: PhaseConfig) -> OptimizerSettings:

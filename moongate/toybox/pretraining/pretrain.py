@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, ViTModel
 
@@ -179,7 +180,7 @@ def train_denoiser(
 ) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """Train the U-Net and its text tower, which starts from CLIP's."""
     phase = config.denoiser
-    latents = encode_pictures(vae, pictures.vocabulary, workshop.progress)
+    latents = training_latents(config, pictures, vae, workshop)
     schedule = NoiseSchedule.from_scheduler_config(dict(build_scheduler().config))
 
     def build() -> DenoiserObjective:
@@ -201,6 +202,17 @@ def train_denoiser(
     upstream = (autoencoder_identity(config), config.clip)
     objective = train_phase("denoiser", phase, identity_of("denoiser", phase, *upstream), build, workshop)
     return objective.unet, objective.text_encoder
+
+
+def training_latents(
+    config: PretrainConfig, pictures: Pictures, vae: AutoencoderKL, workshop: Workshop
+) -> Tensor:
+    """Return the latents of the training pictures, (N, 4, 16, 16) float32; encoded once per autoencoder."""
+    path = workshop.folder / "latents" / f"{autoencoder_identity(config)}.safetensors"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"latents": encode_pictures(vae, pictures.vocabulary, workshop.progress)}, path)
+    return load_file(path)["latents"]
 
 
 def text_tower_weights(clip: CLIPModel, text_encoder: CLIPTextModel) -> dict[str, Tensor]:
