@@ -108,7 +108,7 @@ def measured(
         *judge_figures(on_renders, prompts),
         *drawn_figures(on_samples, prompts),
         *retrieval_figures(
-            parts.clip_retrieval(bundle / "clip", held_out),
+            parts.clip_retrieval(bundle / "clip", held_out, parts.RETRIEVAL_SIZE),
             parts.identity_retrieval(bundle / "identity", defaults.identity.batch_size),
         ),
     )
@@ -145,7 +145,11 @@ def retrieval_figures(clip: float, identity: float) -> tuple[Figure, ...]:
     return (
         Figure("clip_retrieval", "CLIP: picture to its caption, 1 of 128", "measured", clip, "share"),
         Figure(
-            "identity_retrieval", "Identity: the same thing elsewhere, 1 of 84", "measured", identity, "share"
+            "identity_retrieval",
+            "Identity: the same thing elsewhere, 1 of 167",
+            "measured",
+            identity,
+            "share",
         ),
     )
 

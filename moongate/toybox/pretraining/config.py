@@ -20,7 +20,10 @@ class PhaseConfig(BaseModel):
 
 
 class PretrainConfig(BaseModel):
-    """Everything that decides the bundled weights; the defaults are what the package ships."""
+    """Everything that decides the bundled weights.
+
+    The model card beside the weights says with which numbers they were trained.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

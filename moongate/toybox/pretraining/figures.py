@@ -52,8 +52,10 @@ class Figures:
     sample_object: float
     sample_colour: float
     sample_scene: float
-    clip_retrieval_of_128: float
-    identity_retrieval_of_84: float
+    clip_retrieval: float
+    clip_candidates: int
+    identity_retrieval: float
+    identity_candidates: int
 
 
 def measure(bundle: Path, held_out: RenderedSet, config: PretrainConfig, progress: Progress) -> Figures:
@@ -64,14 +66,17 @@ def measure(bundle: Path, held_out: RenderedSet, config: PretrainConfig, progres
     specs = held_out.specs[: config.judged_prompts]
     rendered = judge_pictures(judges, held_out.images[: len(specs)], specs)
     drawn = judge_pictures(judges, draw(model, specs, config.seed, progress), specs)
+    candidates = min(RETRIEVAL_SIZE, len(held_out))
     some = RenderedSet(held_out.specs[:VAE_PICTURES], held_out.images[:VAE_PICTURES])
     figures = Figures(
         reconstruction_psnr(model.vae, some),
         *rendered,
         len(specs),
         *drawn,
-        clip_retrieval(bundle / "clip", held_out),
+        clip_retrieval(bundle / "clip", held_out, candidates),
+        candidates,
         identity_retrieval(bundle / "identity", config.identity.batch_size),
+        2 * config.identity.batch_size - 1,
     )
     (bundle / "figures.json").write_text(json.dumps(asdict(figures), indent=2) + "\n")
     (bundle / "model_card.md").write_text(model_card(figures, config))
@@ -114,16 +119,16 @@ def judge_pictures(
 
 
 @torch.no_grad()
-def clip_retrieval(folder: Path, held_out: RenderedSet) -> float:
-    """Return how often a held-out picture is nearest to its own caption among RETRIEVAL_SIZE."""
+def clip_retrieval(folder: Path, held_out: RenderedSet, candidates: int) -> float:
+    """Return how often a held-out picture is nearest to its own caption, of `candidates` captions."""
     clip = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = CLIPTokenizer.from_pretrained(folder)
     shares = []
-    for start in range(0, len(held_out) - RETRIEVAL_SIZE + 1, RETRIEVAL_SIZE):
-        rows = range(start, start + RETRIEVAL_SIZE)
+    for start in range(0, len(held_out) - candidates + 1, candidates):
+        rows = range(start, start + candidates)
         ids = token_ids(tokenizer, [full_caption(held_out.specs[row]) for row in rows])
         logits = clip(input_ids=ids, pixel_values=held_out.pixels(rows)).logits_per_image
-        shares.append((logits.argmax(dim=1) == torch.arange(RETRIEVAL_SIZE)).float().mean())
+        shares.append((logits.argmax(dim=1) == torch.arange(candidates)).float().mean())
     return float(torch.stack(shares).mean())
 
 
@@ -146,6 +151,7 @@ def identity_retrieval(folder: Path, things: int, batches: int = 6) -> float:
 
 def model_card(figures: Figures, config: PretrainConfig) -> str:
     """Return the model card as Markdown; every number in it was measured."""
+    identity = f"1 of {figures.identity_candidates}: {figures.identity_retrieval:.1%}"
     return f"""# Toybox: the bundled latent diffusion model
 
 A text-to-image latent diffusion model of a small drawn world (14 objects, 10 colours, 10 scenes), trained by
@@ -156,8 +162,8 @@ personalization in it.
 |---|---|---|
 | `base/vae` | AutoencoderKL, 64 x 64 to 4 x 16 x 16 | PSNR {figures.vae_psnr_db:.2f} dB |
 | `base/unet`, `base/text_encoder` | UNet2DConditionModel (v-prediction), CLIPTextModel | see below |
-| `clip` | CLIPModel | picture to caption, 1 of {RETRIEVAL_SIZE}: {figures.clip_retrieval_of_128:.1%} |
-| `identity` | ViTModel (CLS token) | same thing elsewhere, 1 of 84: {figures.identity_retrieval_of_84:.1%} |
+| `clip` | CLIPModel | picture to caption, 1 of {figures.clip_candidates}: {figures.clip_retrieval:.1%} |
+| `identity` | ViTModel (CLS token) | same thing elsewhere, {identity} |
 | `judges` | own, on renders only | object {figures.judge_object:.1%}, colour {figures.judge_colour:.1%}, \
 scene {figures.judge_scene:.1%} |
 
