@@ -1,3 +1,1 @@
-"""Personalization methods: what trains, what conditions it, which loss, and what is saved. The loop is not
-here.
-"""
+"""Personalization methods: what trains, what conditions it, which loss. The loop is not here."""

@@ -1,6 +1,4 @@
-"""DreamBooth (Ruiz et al. 2023): the whole U-Net learns "a [V] class" while class pictures hold the class
-in place.
-"""
+"""DreamBooth (Ruiz et al. 2023): the U-Net learns "a [V] class", and class pictures hold the class."""
 
 from __future__ import annotations
 
@@ -29,10 +27,8 @@ class DreamBoothData:
 
     Attributes:
         instance: pictures of the subject, prompted with the identifier.
-        prior: pictures of the class by the frozen base model, prompted with the class noun; None without
-        preservation.
-        validation: pictures of the subject that are never trained on, prompted with the identifier; None
-        without.
+        prior: pictures of the class by the frozen base model, prompted with the class noun; None without it.
+        validation: pictures of the subject that are never trained on, prompted with the identifier; or None.
     """
 
     instance: LatentSet
@@ -58,12 +54,11 @@ class Examples:
 
 
 class DreamBoothObjective(Objective):
-    """E ||eps - eps_theta(z_t, t, c("a [V] class"))||^2 + lambda E ||eps' - eps_theta(z'_t', t', c("a
-    class"))||^2.
+    """E ||eps - eps_theta(z_t, t, c)||^2 + lambda E ||eps' - eps_theta(z'_t', t', c')||^2.
 
-    (Ruiz et al. 2023, eq. 2; for v-prediction models both terms are on v.) A slot is one picture of the
-    subject and, with prior preservation, one class picture beside it. Latents are drawn anew from the VAE's
-    posterior at every use.
+    c says "a [V] class" and c' "a class" (Ruiz et al. 2023, eq. 2; for v-prediction models both terms are on
+    v). A slot is one picture of the subject and, with prior preservation, one class picture beside it.
+    Latents are drawn anew from the VAE's posterior at every use.
     """
 
     def __init__(
@@ -117,8 +112,7 @@ class DreamBoothObjective(Objective):
 
     @override
     def validation_loss(self) -> float:
-        """Return the mean of L_simple over the held-out pictures, each at the same noises and timesteps
-        every time.
+        """Return the mean of L_simple over held-out pictures, at the same noises and timesteps every time.
 
         The timesteps of a picture are spread evenly over the schedule, so that the estimate does not depend
         on which ones happened to be drawn.
@@ -160,9 +154,7 @@ class DreamBoothObjective(Objective):
 
 
 def drawn_rows(seed: int, purpose: str, first: int, slots: Sequence[int], population: int) -> list[int]:
-    """Return the row of each slot, so that all rows are used equally often: draw d takes place d of a
-    shuffled epoch.
-    """
+    """Return the row of each slot: draw d takes place d of a shuffled epoch, so that all are used alike."""
     rows = []
     for slot in slots:
         epoch, place = divmod(first + slot, population)

@@ -1,6 +1,4 @@
-"""The pictures and prompts under `datasets/`, written anew from the renderer: `python -m
-moongate.toybox.gallery`.
-"""
+"""The pictures and prompts under `datasets/`; `python -m moongate.toybox.gallery` draws them anew."""
 
 from __future__ import annotations
 
@@ -78,9 +76,7 @@ def write_gallery(root: Path) -> None:
 
 
 def live_prompts() -> list[Prompt]:
-    """Return 10 recontextualizations, 10 accessories and 5 property modifications (DreamBench's live
-    subjects).
-    """
+    """Return 10 recontextualizations, 10 accessories, 5 property changes: DreamBench's live subjects."""
     worn = [Accessory(kind, colour) for kind in ACCESSORY_KINDS for colour in ACCESSORY_COLOURS]
     accessories = [_accessory(item, None) for item in worn]
     accessories += [_accessory(worn[0], "snow"), _accessory(worn[-1], "city")]

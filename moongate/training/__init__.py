@@ -1,3 +1,1 @@
-"""The one training loop, its checkpoints and its weight average; every method and the toybox's own models
-use it.
-"""
+"""The one training loop, its checkpoints and its weight average, for every method and for the toybox."""

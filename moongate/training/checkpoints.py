@@ -23,9 +23,7 @@ TENSOR_FILES = (*STATE_FILES, "best")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trainer's state, its best weights so far, and the JSON-able history that belongs to it (loss
-    rows).
-    """
+    """A trainer's state, its best weights so far, and the history that belongs to it, as JSON values."""
 
     state: TrainerState
     best: Mapping[str, Tensor]

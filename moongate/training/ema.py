@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """theta_bar <- d theta_bar + (1 - d) theta, with d warmed up as min(decay, (1 + k) / (10 + k)) at update
-    k.
+    """theta_bar <- d theta_bar + (1 - d) theta, where update k has d = min(decay, (1 + k) / (10 + k)).
 
     The warm-up lets the average forget the initial weights (the form used by TensorFlow's
     ExponentialMovingAverage).

@@ -32,9 +32,7 @@ class Objective(nn.Module):
     batch_size: int
 
     def forward(self, step: int, slots: Sequence[int]) -> Losses:
-        """Return the mean loss over `slots`, a subset of `range(batch_size)`, of optimizer step `step`
-        (from 0).
-        """
+        """Return the mean loss over `slots`, some of `range(batch_size)`, of step `step` (from 0)."""
         raise NotImplementedError
 
     def trained_modules(self) -> Mapping[str, nn.Module]:

@@ -1,6 +1,4 @@
-"""One optimizer step at a time: accumulation, clipping, schedule, weight average, and the state that
-resumes it.
-"""
+"""One optimizer step at a time, and the state that resumes it."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class StepRow:
-    """What one optimizer step did. `loss` and `parts` are means over the step's slots; `seconds` is wall
-    time.
-    """
+    """What one optimizer step did: means over its slots, and its wall time in seconds."""
 
     step: int
     loss: float
@@ -187,9 +183,7 @@ class Trainer:
         return StepRow(self.step - 1, numbers[0], parts, numbers[-1], rate, time.perf_counter() - started)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Return a block in which the objective's weights are the ones to be judged and saved (the
-        average, if any).
-        """
+        """Return a block in which the weights are those to be judged and saved: the average, if any."""
         return self._average.swapped_in() if self._average is not None else nullcontext()
 
     def validation_loss(self) -> float:

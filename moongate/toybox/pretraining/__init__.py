@@ -1,3 +1,1 @@
-"""How the bundled models came to be: rendering, the trainings one after the other, and their measured
-figures.
-"""
+"""How the bundled models came to be: rendering, training phase by phase, measured figures."""

@@ -31,8 +31,7 @@ def build_autoencoder() -> AutoencoderKL:
 
 
 class AutoencoderObjective(Objective):
-    """Squared error plus a small KL term: the negative ELBO of Kingma & Welling 2014, its KL weighted by
-    `kl_weight`.
+    """Squared error plus `kl_weight` times KL: the negative ELBO of Kingma & Welling 2014, reweighted.
 
     Both terms are means over elements, so the weight does not depend on the picture's size.
     """
@@ -117,9 +116,7 @@ def reconstruction_psnr(vae: AutoencoderKL, pictures: RenderedSet, batch_size: i
 
 @torch.no_grad()
 def latent_scale(vae: AutoencoderKL, pictures: RenderedSet, batch_size: int = 64) -> float:
-    """Return 1 / std of the posterior means: the factor that gives latents unit variance (Rombach et al.
-    2022, G).
-    """
+    """Return 1 / std of the posterior means, which gives latents unit variance (Rombach et al. 2022, G)."""
     means = [
         vae.encode(
             pictures.pixels(range(start, min(start + batch_size, len(pictures)))).to(vae.device)

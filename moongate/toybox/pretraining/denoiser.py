@@ -79,9 +79,7 @@ def encode_pictures(
 
 
 class DenoiserObjective(Objective):
-    """L_simple on v with Min-SNR weights (Hang et al. 2023), captions dropped for classifier-free
-    guidance.
-    """
+    """L_simple on v with Min-SNR weights (Hang et al. 2023); dropped captions teach the unconditional."""
 
     def __init__(
         self,

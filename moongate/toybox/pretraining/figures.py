@@ -1,6 +1,4 @@
-"""What the bundled models can do, measured on held-out renders and prompts, and written into the model
-card.
-"""
+"""What the bundled models can do on held-out renders and prompts, and the model card that says so."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The identity encoder: near for one thing in two scenes, far for two things of one class. It plays DINO's
-part.
-"""
+"""The identity encoder, in DINO's part: near for one thing in two scenes, far for two things of a class."""
 
 from __future__ import annotations
 
@@ -77,9 +75,7 @@ def _view(seed: int, thing: int, view: int) -> np.ndarray:
 
 
 class IdentityObjective(Objective):
-    """NT-Xent over two views of each thing (Chen et al. 2020, eq. 1), on a projection that is thrown away
-    afterwards.
-    """
+    """NT-Xent over two views of each thing (Chen et al. 2020, eq. 1), on a projection that is not kept."""
 
     def __init__(self, encoder: ViTModel, batch_size: int, seed: int) -> None:
         super().__init__()

@@ -26,9 +26,7 @@ Fitted = TypeVar("Fitted", bound=Objective)
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where and how the phases run. `folder` holds renders, checkpoints and results, and survives a dead
-    process.
-    """
+    """Where and how the phases run; `folder` keeps renders, checkpoints and results."""
 
     folder: Path
     device: str
@@ -38,9 +36,7 @@ class Workshop:
 
 @contextmanager
 def seeded_initialisation(seed: int) -> Iterator[None]:
-    """Make library code that draws initial weights from the global generator do so from `seed`, and put it
-    back.
-    """
+    """Let library code draw initial weights from the global generator at `seed`, and put it back."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # noqa: TID251 - initialisers take no generator; it is put back
         yield

@@ -45,9 +45,7 @@ class RenderedSet:
         return chosen.permute(0, 3, 1, 2).float().div(127.5).sub(1)
 
     def labels(self) -> Tensor:
-        """Return (N, 3) int64: object, colour and scene as indices; NO_COLOUR where no word names the
-        colour.
-        """
+        """Return (N, 3) int64: object, colour (or NO_COLOUR, when no word names it) and scene."""
         rows = [
             (
                 OBJECTS.index(s.object),
@@ -95,9 +93,7 @@ def _render_chunk(draw_spec: DrawSpec, seeds: range) -> np.ndarray:
 
 
 def batch_rows(seed: int, step: int, slots: Sequence[int], batch_size: int, population: int) -> list[int]:
-    """Return the rows of some slots of batch `step`: an epoch is a fresh permutation, so none comes twice
-    in it.
-    """
+    """Return the rows of some slots of batch `step`; an epoch is a permutation of all rows."""
     epoch, place = divmod(step, population // batch_size)
     order = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch]))).permutation(
         population

@@ -18,17 +18,13 @@ CORPUS_CAPTIONS = 4000
 
 
 def corpus() -> list[str]:
-    """Return the captions that the merges are learned from; each identifier occurs often enough to be one
-    token.
-    """
+    """Return the captions that the merges are learned from, identifiers often enough to be one token."""
     captions = [full_caption(sample_spec(seed)) for seed in range(CORPUS_CAPTIONS)]
     return captions + [identifier for identifier in IDENTIFIERS for _ in range(20)]
 
 
 def build_tokenizer() -> CLIPTokenizer:
-    """Return a CLIPTokenizer for the toybox; any UTF-8 text can be encoded, known words are one token
-    each.
-    """
+    """Return a CLIPTokenizer for any UTF-8 text, in which each word of the toybox is one token."""
     vocabulary, merges = _learn_merges(corpus())
     tokens = [*vocabulary, START, END]
     return CLIPTokenizer(
@@ -43,9 +39,7 @@ def build_tokenizer() -> CLIPTokenizer:
 
 
 def _learn_merges(captions: Iterable[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Learn BPE (Sennrich et al. 2016) on top of the 256 bytes, each with and without the end-of-word
-    mark.
-    """
+    """Learn BPE (Sennrich et al. 2016) on top of the bytes, each with and without the end-of-word mark."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     learner = Tokenizer(models.BPE(end_of_word_suffix=END_OF_WORD))
     learner.pre_tokenizer = pre_tokenizers.Whitespace()
