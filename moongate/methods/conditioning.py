@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -12,16 +13,16 @@ from moongate.models.base import DiffusionModel
 from moongate.models.text import embed_tokens, tokenize
 
 
-class Conditioning(nn.Module):
+class Conditioning(nn.Module, ABC):
     """Gives (B, L, D) prompt embeddings for rows of a latent set, and names what of it is trained."""
 
+    @abstractmethod
     def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
         """Return the embeddings of the prompts of `rows`, (B, L, D) float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Return the modules that are optimised and saved, by the name under which they are saved."""
-        raise NotImplementedError
 
 
 class CachedText(Conditioning):

@@ -16,7 +16,7 @@ from moongate.diffusion.schedule import add_noise
 from moongate.methods.conditioning import Conditioning
 from moongate.models.base import DiffusionModel
 from moongate.models.latents import to_latents, to_mean_latents
-from moongate.training.objective import Losses, Objective
+from moongate.training.objective import Losses, ValidatedObjective
 
 VALIDATION_SEED = 20_230_615
 
@@ -53,7 +53,7 @@ class Examples:
     wanted: Tensor
 
 
-class DreamBoothObjective(Objective):
+class DreamBoothObjective(ValidatedObjective):
     """E ||eps - eps_theta(z_t, t, c)||^2 + lambda E ||eps' - eps_theta(z'_t', t', c')||^2.
 
     c says "a [V] class" and c' "a class" (Ruiz et al. 2023, eq. 2; for v-prediction models both terms are on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ class Losses:
     parts: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A loss as a function of (step, slots), with the modules that it trains.
 
     A step optimises `batch_size` slots. Everything random about a slot (which picture, timestep, noise,
@@ -31,17 +32,13 @@ class Objective(nn.Module):
 
     batch_size: int
 
+    @abstractmethod
     def forward(self, step: int, slots: Sequence[int]) -> Losses:
         """Return the mean loss over `slots`, some of `range(batch_size)`, of step `step` (from 0)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Return the modules that are optimised and saved, by the name under which they are saved."""
-        raise NotImplementedError
-
-    def validation_loss(self) -> float:
-        """Return the loss on held-out data at fixed noise and timesteps; lower is better."""
-        raise NotImplementedError
 
     def trained_parameters(self) -> dict[str, nn.Parameter]:
         """Return every parameter that requires a gradient as `<module>.<parameter>`, in a fixed order."""
@@ -51,3 +48,11 @@ class Objective(nn.Module):
             for name, parameter in module.named_parameters()
             if parameter.requires_grad
         }
+
+
+class ValidatedObjective(Objective):
+    """An objective with held-out data to be judged on."""
+
+    @abstractmethod
+    def validation_loss(self) -> float:
+        """Return the loss on held-out data at fixed noise and timesteps; lower is better."""

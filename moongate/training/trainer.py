@@ -16,7 +16,7 @@ from torch import Tensor
 
 from moongate.errors import ConfigError, NumericsError
 from moongate.training.ema import WeightAverage
-from moongate.training.objective import Losses, Objective
+from moongate.training.objective import Losses, Objective, ValidatedObjective
 
 MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 
@@ -187,7 +187,13 @@ class Trainer:
         return self._average.swapped_in() if self._average is not None else nullcontext()
 
     def validation_loss(self) -> float:
-        """Return the objective's held-out loss under the weights that would be saved now."""
+        """Return the objective's held-out loss under the weights that would be saved now.
+
+        Raises:
+            TypeError: when the objective has no held-out data to be judged on.
+        """
+        if not isinstance(self.objective, ValidatedObjective):
+            raise TypeError(f"{type(self.objective).__name__} has no validation_loss; plan no validations")
         was_training = self.objective.training
         self.objective.eval()
         with self.averaged(), torch.no_grad(), self._accelerator.autocast():

@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from moongate.diffusion.noise import gaussian_batch
-from moongate.training.objective import Losses, Objective
+from moongate.training.objective import Losses, Objective, ValidatedObjective
 from moongate.training.trainer import OptimizerSettings, Trainer, build_accelerator
 
 TRUTH = torch.tensor([1.0, -2.0, 0.5])
 
 
-class Regression(Objective):
+class Regression(ValidatedObjective):
     """Recover TRUTH from noisy dot products; `poison_step` makes one step's loss infinite."""
 
     def __init__(self, batch_size: int = 8, poison_step: int | None = None) -> None:
