@@ -4,6 +4,7 @@ python -m benchmarks.base_model
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,6 +100,7 @@ def measured(
 
     bundle, defaults = bundled_folder(), PretrainConfig()
     held_out = vocabulary_set(range(HELD_OUT_FROM, HELD_OUT_FROM + max(pictures, prompts)), renders, progress)
+    captions, things = min(parts.RETRIEVAL_SIZE, len(held_out)), defaults.identity.batch_size
     model = load_model(resolve_base(config), resolve_device(config.device), config.precision)
     judges, specs = Judges.load(bundle / "judges"), held_out.specs[:prompts]
     on_renders = parts.judge_pictures(judges, held_out.images[:prompts], specs)
@@ -108,8 +110,8 @@ def measured(
         *judge_figures(on_renders, prompts),
         *drawn_figures(on_samples, prompts),
         *retrieval_figures(
-            parts.clip_retrieval(bundle / "clip", held_out, parts.RETRIEVAL_SIZE),
-            parts.identity_retrieval(bundle / "identity", defaults.identity.batch_size),
+            Retrieval(parts.clip_retrieval(bundle / "clip", held_out, captions), captions),
+            Retrieval(parts.identity_retrieval(bundle / "identity", things), 2 * things - 1),
         ),
     )
 
@@ -140,17 +142,21 @@ def drawn_figures(shares: Sequence[float], n: int) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def retrieval_figures(clip: float, identity: float) -> tuple[Figure, ...]:
+@dataclass(frozen=True)
+class Retrieval:
+    """How often the right one of `candidates` was the nearest, 0..1."""
+
+    share: float
+    candidates: int
+
+
+def retrieval_figures(clip: Retrieval, identity: Retrieval) -> tuple[Figure, ...]:
     """Return what the bundled extractors recognise; nothing was promised of them."""
+    caption = f"CLIP: picture to its caption, 1 of {clip.candidates}"
+    elsewhere = f"Identity: the same thing elsewhere, 1 of {identity.candidates}"
     return (
-        Figure("clip_retrieval", "CLIP: picture to its caption, 1 of 128", "measured", clip, "share"),
-        Figure(
-            "identity_retrieval",
-            "Identity: the same thing elsewhere, 1 of 167",
-            "measured",
-            identity,
-            "share",
-        ),
+        Figure("clip_retrieval", caption, "measured", clip.share, "share"),
+        Figure("identity_retrieval", elsewhere, "measured", identity.share, "share"),
     )
 
 

@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from moongate.artifacts.digests import file_digest
 from moongate.progress import Progress
 from moongate.toybox.pretraining.config import PhaseConfig
 from moongate.training.checkpoints import Checkpoints
@@ -54,7 +55,7 @@ def train_phase(
     """Return the objective with its trained weights, from disk when this very phase was finished before."""
     objective = build()
     identity = _with_architecture(identity, objective)
-    result = workshop.folder / name / "result.safetensors"
+    result = _result(workshop, name)
     if _read_result(objective, result, identity):
         return objective.eval()
     trainer = Trainer(
@@ -67,6 +68,15 @@ def train_phase(
     save_file(dict(outcome.weights), result, metadata={"identity": identity})
     _read_result(objective, result, identity)
     return objective.eval()
+
+
+def result_digest(workshop: Workshop, name: str) -> str:
+    """Return the sha256 of a finished phase's weights: what a phase that builds on them depends on."""
+    return file_digest(_result(workshop, name))
+
+
+def _result(workshop: Workshop, name: str) -> Path:
+    return workshop.folder / name / "result.safetensors"
 
 
 def _with_architecture(identity: str, objective: Objective) -> str:

@@ -32,7 +32,13 @@ from moongate.toybox.pretraining.denoiser import (
 from moongate.toybox.pretraining.figures import measure
 from moongate.toybox.pretraining.identity import IdentityObjective, build_identity_encoder
 from moongate.toybox.pretraining.language_image import ClipObjective, build_clip
-from moongate.toybox.pretraining.phases import Workshop, identity_of, seeded_initialisation, train_phase
+from moongate.toybox.pretraining.phases import (
+    Workshop,
+    identity_of,
+    result_digest,
+    seeded_initialisation,
+    train_phase,
+)
 from moongate.toybox.pretraining.renders import RenderedSet, instance_set, vocabulary_set
 from moongate.toybox.pretraining.tokenizer import build_tokenizer
 
@@ -94,24 +100,15 @@ def train_autoencoder(config: PretrainConfig, pictures: Pictures, workshop: Work
         sets = [pictures.vocabulary, pictures.instances]
         return AutoencoderObjective(vae, sets, phase.batch_size, config.kl_weight, config.seed + 1)
 
-    vae = train_phase("autoencoder", phase, autoencoder_identity(config), build, workshop).vae
+    identity = identity_of(
+        "autoencoder", phase, config.seed, config.kl_weight, config.pictures, config.instance_pictures
+    )
+    vae = train_phase("autoencoder", phase, identity, build, workshop).vae
     some = RenderedSet(
         pictures.vocabulary.specs[:SCALE_PICTURES], pictures.vocabulary.images[:SCALE_PICTURES]
     )
     vae.register_to_config(scaling_factor=latent_scale(vae, some))
     return vae
-
-
-def autoencoder_identity(config: PretrainConfig) -> str:
-    """Return the digest of what decides the latents."""
-    return identity_of(
-        "autoencoder",
-        config.autoencoder,
-        config.seed,
-        config.kl_weight,
-        config.pictures,
-        config.instance_pictures,
-    )
 
 
 def refine_decoder(
@@ -124,9 +121,8 @@ def refine_decoder(
         sets = [pictures.vocabulary, pictures.instances]
         return DecoderObjective(vae, sets, phase.batch_size, config.seed + 6)
 
-    train_phase(
-        "decoder", phase, identity_of("decoder", phase, autoencoder_identity(config)), build, workshop
-    )
+    identity = identity_of("decoder", phase, config.seed, result_digest(workshop, "autoencoder"))
+    train_phase("decoder", phase, identity, build, workshop)
 
 
 def train_clip(
@@ -180,7 +176,7 @@ def train_denoiser(
 ) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """Train the U-Net and its text tower, which starts from CLIP's."""
     phase = config.denoiser
-    latents = training_latents(config, pictures, vae, workshop)
+    latents = training_latents(pictures, vae, workshop)
     schedule = NoiseSchedule.from_scheduler_config(dict(build_scheduler().config))
 
     def build() -> DenoiserObjective:
@@ -199,16 +195,15 @@ def train_denoiser(
             config.seed + 5,
         )
 
-    upstream = (autoencoder_identity(config), config.clip)
+    upstream = (config.seed, result_digest(workshop, "autoencoder"), result_digest(workshop, "clip"))
     objective = train_phase("denoiser", phase, identity_of("denoiser", phase, *upstream), build, workshop)
     return objective.unet, objective.text_encoder
 
 
-def training_latents(
-    config: PretrainConfig, pictures: Pictures, vae: AutoencoderKL, workshop: Workshop
-) -> Tensor:
+def training_latents(pictures: Pictures, vae: AutoencoderKL, workshop: Workshop) -> Tensor:
     """Return the latents of the training pictures, (N, 4, 16, 16) float32; encoded once per autoencoder."""
-    path = workshop.folder / "latents" / f"{autoencoder_identity(config)}.safetensors"
+    name = f"{result_digest(workshop, 'autoencoder')}-{len(pictures.vocabulary)}.safetensors"
+    path = workshop.folder / "latents" / name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"latents": encode_pictures(vae, pictures.vocabulary, workshop.progress)}, path)
