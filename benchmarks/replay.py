@@ -78,7 +78,7 @@ def replaying(schedule: NoiseSchedule) -> Denoise:
         if schedule.prediction_type == "epsilon":
             return epsilon
         a = schedule.alpha_bar(t)
-        return ((epsilon - (1 - a) ** 0.5 * x.double()) / a**0.5).float()
+        return (epsilon - (1 - a) ** 0.5 * x) / a**0.5
 
     return denoise
 

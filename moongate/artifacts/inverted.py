@@ -3,7 +3,7 @@
 Files of the artifact:
 
     inversions.parquet              picture x method, with the measured error and the pictures
-    z_T.safetensors                 plain, fixed_point: (N, C, h, w) float32 each
+    z_T.safetensors                 plain, fixed_point: (N, C, h, w) float64 each, so that the way back is exact
     inversions.json                 the N pictures with their prompts, and the moves, in sampling order
     trajectory-00000.safetensors    only when asked for: (B, steps, C, h, w) float32 per method and batch,
                                     the states after each step, from the clean end to z_T
@@ -87,7 +87,7 @@ class InversionSet:
         )
 
     def z_T(self, method: Method, rows: Sequence[int]) -> "Tensor":  # noqa: N802 - the notation of the papers
-        """Return the inverted latents of `rows`, numbered like `card.pictures`: (B, C, h, w) float32, CPU."""
+        """Return the inverted latents of `rows`, numbered like `card.pictures`: (B, C, h, w) float64, CPU."""
         import torch
         from safetensors import safe_open
 

@@ -1,7 +1,8 @@
 """Sampling: a walk down a transition table. Inversion, the walk up, lies beside this in `inversion.py`.
 
-The network is seen as a function of (x, t) in float32, and noise is handed in. Between steps the state is
-float64: it costs nothing beside the network, and over 999 steps float32 rounding alone would reach 4e-5.
+The network is seen as a function of (x, t), and noise is handed in. The state is float64: it costs nothing
+beside the network, and over 999 steps float32 rounding alone would reach 4e-5. Rounding for the network's own
+arithmetic is the network's business.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from moongate.diffusion.ddim import (
 from moongate.diffusion.schedule import CLEAN, NoiseSchedule, TransitionTable
 from moongate.errors import ConfigError
 
-# (x: (B, C, h, w) float32, t) -> the network's output, (B, C, h, w) float32.
+# (x: (B, C, h, w) float64, t) -> the network's output, (B, C, h, w) float32 or float64.
 Denoise = Callable[[Tensor, int], Tensor]
 # The step number, from 0 -> (B, C, h, w) float32 standard normal noise.
 StepNoise = Callable[[int], Tensor]
@@ -105,7 +106,7 @@ def sample(
 
     Args:
         denoise: the network.
-        z_T: (B, C, h, w) float32, standard normal, or the end of an inversion.
+        z_T: (B, C, h, w) float32 or float64, standard normal, or the end of an inversion.
         schedule: the noise levels.
         table: the moves, in sampling order.
         sampler: the rule of a move.
@@ -129,7 +130,7 @@ def sample(
 def _predict(
     denoise: Denoise, x: Tensor, t: int, alpha_bar: float, schedule: NoiseSchedule
 ) -> tuple[Tensor, Tensor]:
-    model_output = denoise(x.float(), t).to(x)
+    model_output = denoise(x, t).to(x)
     return predict_x0_epsilon(model_output, x, alpha_bar, schedule.prediction_type)
 
 

@@ -26,7 +26,7 @@ class Ascent:
 
     Attributes:
         method: "plain" or "fixed_point".
-        z_T: (B, C, h, w) float32.
+        z_T: (B, C, h, w) float64.
         z_0: (B, C, h, w) float32, the end of the way back, scaled for the UNet.
         evaluations: (B,) int64, of the UNet, to invert each picture.
         residual: (B,) float32, the largest relative residual of any step; None for plain.

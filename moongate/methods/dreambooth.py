@@ -14,6 +14,7 @@ from moongate.diffusion.losses import dreambooth_loss, simple_loss, target
 from moongate.diffusion.noise import gaussian_batch, integer_batch, keyed_generator
 from moongate.diffusion.schedule import add_noise
 from moongate.methods.conditioning import Conditioning
+from moongate.models.attention import use_training_attention
 from moongate.models.base import DiffusionModel
 from moongate.models.latents import to_latents, to_mean_latents
 from moongate.training.objective import Losses, ValidatedObjective
@@ -74,6 +75,7 @@ class DreamBoothObjective(ValidatedObjective):
     ) -> None:
         super().__init__()
         self.unet = model.unet.requires_grad_(True)
+        use_training_attention(self.unet)
         self.conditioning = conditioning
         self.batch_size = batch_size
         self._model = model

@@ -67,7 +67,7 @@ class Denoiser:
         """Return the guided output of the network, (B, C, h, w) float32, on the device of `x`.
 
         Args:
-            x: (B, C, h, w) float32.
+            x: (B, C, h, w) float; rounded to float32 for the network.
             t: a noisier level of some row of the table.
             rows: (B,) int64, which samples of the batch `x` holds, or None for all.
         """
@@ -86,8 +86,8 @@ class Denoiser:
     def _evaluate(self, x: Tensor, t: int, embeddings: Tensor) -> Tensor:
         self.counter.evaluations += len(x)
         dtype = torch_dtype(self.model.precision)
-        on_device = x.to(self.model.device)
+        on_device = x.to(self.model.device, torch.float32)
         timesteps = torch.full((len(x),), t, device=self.model.device)
         with torch.autocast(self.model.device.type, dtype=dtype, enabled=dtype != torch.float32):
             output = self.model.unet(on_device, timesteps, encoder_hidden_states=embeddings).sample
-        return output.to(x)
+        return output.to(x.device, torch.float32)

@@ -58,7 +58,7 @@ class NoiseKey:
         return lambda step: gaussian_batch(shape, self.seed, f"{self.purpose}.step", items, step=step)
 
 
-# The orders of a batch -> z_T of each, (B, C, h, w) float32.
+# The orders of a batch -> z_T of each, (B, C, h, w) float32, or float64 from an inversion.
 Starts = Callable[[Sequence[Order]], Tensor]
 
 

@@ -13,7 +13,7 @@ from moongate.settings import Settings
 from moongate.stages.context import StageContext
 
 STAGE = "invert"
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def as_output(schedule: NoiseSchedule, epsilon: Tensor, x: Tensor, t: int) -> Te
     a = schedule.alpha_bar(t)
     if schedule.prediction_type == "epsilon":
         return epsilon
-    return ((epsilon - (1 - a) ** 0.5 * x.double()) / a**0.5).float()
+    return (epsilon - (1 - a) ** 0.5 * x) / a**0.5
 
 
 def replaying(schedule: NoiseSchedule, table: TransitionTable) -> Denoise:

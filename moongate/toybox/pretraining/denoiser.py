@@ -13,6 +13,7 @@ from typing_extensions import override
 from moongate.diffusion.losses import min_snr_weight, simple_loss, target
 from moongate.diffusion.noise import gaussian_batch, integer_batch, uniform_batch
 from moongate.diffusion.schedule import NoiseSchedule, add_noise
+from moongate.models.attention import use_training_attention
 from moongate.progress import Progress
 from moongate.toybox.pretraining.language_image import TEXT_WIDTH, token_ids
 from moongate.toybox.pretraining.renders import RenderedSet, batch_rows, step_captions
@@ -94,6 +95,7 @@ class DenoiserObjective(Objective):
     ) -> None:
         super().__init__()
         self.unet = unet
+        use_training_attention(unet)
         self.text_encoder = text_encoder
         self.batch_size = batch_size
         self._tokenizer = tokenizer
