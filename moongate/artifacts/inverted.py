@@ -3,7 +3,7 @@
 Files of the artifact:
 
     inversions.parquet              picture x method, with the measured error and the pictures
-    z_T.safetensors                 plain, fixed_point: (N, C, h, w) float64 each, so that the way back is exact
+    z_T.safetensors                 plain, fixed_point: (N, C, h, w) float64 each: the way back is exact
     inversions.json                 the N pictures with their prompts, and the moves, in sampling order
     trajectory-00000.safetensors    only when asked for: (B, steps, C, h, w) float32 per method and batch,
                                     the states after each step, from the clean end to z_T

@@ -31,7 +31,11 @@ def _optional(**columns: pa.DataType) -> list[pa.Field]:
     return [pa.field(name, kind) for name, kind in columns.items()]
 
 
-_RUN_COLUMNS = _required(run_id=_TEXT, subject=_TEXT)
+def _text_columns(*names: str) -> list[pa.Field]:
+    return _required(**dict.fromkeys(names, _TEXT))
+
+
+_RUN_COLUMNS = ("run_id", "subject")
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,10 @@ class Table:
         """The columns that hold pictures."""
         return tuple(field.name for field in self.schema if field.type == IMAGE)
 
-    def of_run(self) -> "Table":
-        """Return the table with the columns `run_id` and `subject` in front."""
-        return replace(self, grain=f"run x {self.grain}", schema=pa.schema([*_RUN_COLUMNS, *self.schema]))
+    def of_run(self, *more: str) -> "Table":
+        """Return the table with `run_id`, `subject` and `more` in front, which only a run knows."""
+        columns = [*_text_columns(*_RUN_COLUMNS, *more), *self.schema]
+        return replace(self, grain=" x ".join(("run", *more, self.grain)), schema=pa.schema(columns))
 
 
 IMAGES = Table(
@@ -77,7 +82,7 @@ IMAGES = Table(
 
 INPUTS = Table(
     "inputs",
-    1,
+    2,
     "file or metadata row offered to ingest",
     pa.schema(
         [
@@ -196,7 +201,7 @@ RUNS = Table(
     "run",
     pa.schema(
         [
-            *_RUN_COLUMNS,
+            *_text_columns(*_RUN_COLUMNS),
             *_required(base=_TEXT, base_digest=_TEXT, method=_TEXT, seed=_COUNT, config_json=_TEXT),
             *_required(versions=_TEXT, started_utc=_TEXT, ended_utc=_TEXT, wall_s=_REAL, status=_TEXT),
             *_required(unet_evals=_COUNT),
@@ -210,7 +215,7 @@ STAGES = Table(
     "run x stage instance x attempt",
     pa.schema(
         [
-            *_RUN_COLUMNS,
+            *_text_columns(*_RUN_COLUMNS),
             # role tells apart the instances of one stage, such as ingest of training and of held-out pictures
             *_required(stage=_TEXT, role=_TEXT, attempt=_COUNT, digest=_TEXT, cached=_FLAG, wall_s=_REAL),
             *_required(items=_COUNT, unet_evals=_COUNT, peak_memory_bytes=_COUNT, device=_TEXT),
@@ -223,6 +228,8 @@ TABLES: Mapping[str, Table] = {
     for table in (
         RUNS,
         STAGES,
-        *(part.of_run() for part in (INPUTS, TRAIN_STEPS, VALIDATION, INVERSIONS, SAMPLES, METRICS, SUMMARY)),
+        # role: train, holdout or evaluation; files of two folders may have one name
+        INPUTS.of_run("role"),
+        *(part.of_run() for part in (TRAIN_STEPS, VALIDATION, INVERSIONS, SAMPLES, METRICS, SUMMARY)),
     )
 }

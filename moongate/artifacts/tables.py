@@ -122,11 +122,11 @@ def table_file(root: Path, name: str, *, run_id: str, stage: str, attempt: int =
     return root / "tables" / name / f"{run_id}.{stage}.{attempt}.parquet"
 
 
-def stamped(content: pa.Table, *, run_id: str, subject: str) -> pa.Table:
-    """Return a stage's table with the columns `run_id` and `subject` in front of every row."""
-    rows = content.num_rows
-    stamped_rows = content.add_column(0, "subject", pa.array([subject] * rows, pa.string()))
-    return stamped_rows.add_column(0, "run_id", pa.array([run_id] * rows, pa.string()))
+def stamped(content: pa.Table, **columns: str) -> pa.Table:
+    """Return a stage's table with text columns in front, in the order given, each of one value."""
+    for name, value in reversed(columns.items()):
+        content = content.add_column(0, name, pa.array([value] * content.num_rows, pa.string()))
+    return content
 
 
 def image_cell(png: bytes, path: str) -> dict[str, object]:

@@ -27,9 +27,10 @@ def headline(verdict: Verdict, run: RunFacts) -> str:
     """The verdict in one sentence with its three numbers."""
     questions = (_learned(), _follows(), _class_kept(run))
     findings = (verdict.learned, verdict.follows, verdict.drifted)
+    amounts = (percent(verdict.learned.share), percent(verdict.follows.share), _drift(verdict.drifted.share))
     clauses = [
-        question.clauses[finding.grade].replace(SHARE, percent(finding.share))
-        for question, finding in zip(questions, findings, strict=True)
+        question.clauses[finding.grade].replace(SHARE, amount)
+        for question, finding, amount in zip(questions, findings, amounts, strict=True)
     ]
     sentence = f"{clauses[0]}, {clauses[1]}, and {clauses[2]}."
     return sentence[0].upper() + sentence[1:]
@@ -57,6 +58,10 @@ def answers(verdict: Verdict, run: RunFacts) -> tuple[Answer, Answer, Answer]:
 def sentence(text: str) -> str:
     """`text` with a capital first letter and a full stop; empty stays empty."""
     return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def _drift(share: float) -> str:
+    return f"{percent(share)} of the way to the subject" if share > 0 else "no nearer to the subject"
 
 
 def _learned() -> _Question:
@@ -96,9 +101,9 @@ def _class_kept(run: RunFacts) -> _Question:
     return _Question(
         "Was the class protected?",
         {
-            "yes": f"left other pictures of “{prompt}” alone ({SHARE} drift)",
-            "partly": f"changed other pictures of “{prompt}” somewhat ({SHARE} drift)",
-            "no": f"turned other pictures of “{prompt}” into the subject ({SHARE} drift)",
+            "yes": f"left other pictures of “{prompt}” alone ({SHARE})",
+            "partly": f"changed other pictures of “{prompt}” somewhat ({SHARE})",
+            "no": f"turned other pictures of “{prompt}” into the subject ({SHARE})",
             "unknown": f"what became of “{prompt}” was not measured",
         },
         "of the way from the class to the subject",

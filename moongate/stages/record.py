@@ -1,7 +1,7 @@
 """Record: the tables, contact sheets, report and exported model of one run. None is content addressed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,10 +108,8 @@ def gather(config: RunConfig, inputs: RecordInputs, store: Store) -> "Evidence":
 def write_tables(config: RunConfig, inputs: RecordInputs, store: Store) -> None:
     """Write the run's part of every table; a table without rows in this run gets no file."""
     run = inputs.run
-    ingested = [ref for ref in (inputs.instance, inputs.holdout, inputs.evaluation) if ref]
     metrics = [inputs.metrics] if inputs.metrics else []
     copies: tuple[tuple[str, str, Sequence[Ref]], ...] = (
-        ("inputs", "ingest", ingested),
         ("train_steps", "train", [inputs.adapter]),
         ("validation", "train", [inputs.adapter]),
         ("inversions", "invert", inputs.inversions),
@@ -119,15 +117,31 @@ def write_tables(config: RunConfig, inputs: RecordInputs, store: Store) -> None:
         ("metrics", "evaluate", metrics),
         ("summary", "evaluate", metrics),
     )
+    own = {"run_id": inputs.run_id, "subject": config.subject.name}
     for name, stage, refs in copies:
-        parts = [
-            pq.read_table(path) for ref in refs if (path := store.folder(ref) / f"{name}.parquet").exists()
-        ]
-        if rows := [part.replace_schema_metadata(None) for part in parts if part.num_rows]:
-            content = stamped(pa.concat_tables(rows), run_id=inputs.run_id, subject=config.subject.name)
-            _write_rows(store, name, content, stage, run)
+        if parts := [part for ref in refs if (part := _rows_of(store, ref, name))]:
+            _write_rows(store, name, stamped(pa.concat_tables(parts), **own), stage, run)
+    offered = [stamped(rows, **own, role=role) for role, rows in _offered(inputs, store)]
+    _write_rows(store, "inputs", pa.concat_tables(offered), "ingest", run)
     _write_rows(store, "runs", [_run_row(config, inputs)], STAGE, run)
     _write_rows(store, "stages", [_stage_row(config, run, entry) for entry in run.stages], STAGE, run)
+
+
+def _offered(inputs: RecordInputs, store: Store) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the verdicts on each folder's files, under the role that the ingest stage had."""
+    ingested = {"train": inputs.instance, "holdout": inputs.holdout, "evaluation": inputs.evaluation}
+    for role, ref in ingested.items():
+        if ref and (rows := _rows_of(store, ref, "inputs")):
+            yield role, rows
+
+
+def _rows_of(store: Store, ref: Ref, name: str) -> pa.Table | None:
+    """Return what an artifact holds of a table; None when it has no row of it."""
+    path = store.folder(ref) / f"{name}.parquet"
+    if not path.exists():
+        return None
+    rows = pq.read_table(path)
+    return rows.replace_schema_metadata(None) if rows.num_rows else None
 
 
 def _write_rows(

@@ -68,6 +68,11 @@ def test_tables_open_in_pandas_with_the_run_in_every_row(store: Store, recorded:
     assert table(store, "runs")["wall_s"].tolist() == [120.0]
 
 
+def test_files_of_two_folders_are_told_apart_by_their_role(store: Store, recorded: RecordRef) -> None:
+    offered = table(store, "inputs")
+    assert offered.groupby("role")["file_name"].count().to_dict() == {"train": 2, "holdout": 2}
+
+
 @pytest.mark.parametrize(("name", "column"), [("samples", "image"), ("inversions", "floor")])
 def test_picture_tables_load_as_datasets_with_decoded_pictures(
     store: Store, recorded: RecordRef, tmp_path: Path, name: str, column: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, ViTModel
 
@@ -54,6 +54,9 @@ def write_bundle(trained: Trained, output: Path) -> None:
 
 
 def _write_models(trained: Trained, output: Path) -> None:
+    # Imported here, among quiet libraries: it brings in picture processors, which complain when imported.
+    from diffusers import StableDiffusionPipeline
+
     StableDiffusionPipeline(
         vae=_half(trained.vae),
         text_encoder=_half(trained.text_encoder),

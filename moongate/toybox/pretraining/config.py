@@ -42,14 +42,14 @@ class PretrainConfig(BaseModel):
         2e-4, ge=0, description="weight of the autoencoder's KL term against its squared error"
     )
     autoencoder: PhaseConfig = PhaseConfig(
-        steps=6_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
+        steps=5_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
     )
     decoder: PhaseConfig = PhaseConfig(
-        steps=5_000, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
+        steps=3_000, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
     )
-    clip: PhaseConfig = PhaseConfig(steps=1_000, batch_size=128, learning_rate=1e-3)
-    identity: PhaseConfig = PhaseConfig(steps=700, batch_size=84, learning_rate=1e-3)
-    judges: PhaseConfig = PhaseConfig(steps=1_000, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
+    clip: PhaseConfig = PhaseConfig(steps=600, batch_size=128, learning_rate=1e-3)
+    identity: PhaseConfig = PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3)
+    judges: PhaseConfig = PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
     denoiser: PhaseConfig = PhaseConfig(
-        steps=20_000, batch_size=32, learning_rate=6e-4, warmup_steps=300, ema_decay=0.9995
+        steps=15_000, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
     )
