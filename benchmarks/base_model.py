@@ -1,4 +1,4 @@
-"""The bundled base model: its autoencoder, its judges on real renders, and what it draws of held-out prompts.
+"""The bundled base model: its autoencoder, its judges on real renders, and what it draws of unseen prompts.
 
 python -m benchmarks.base_model
 """
@@ -63,7 +63,7 @@ def main(
     store: StoreFolder = Path("store"),
     output: Output = FIGURES_FOLDER,
 ) -> None:
-    """Measure the bundled base model on renders and prompts that it was never trained on.
+    """Measure the bundled base model on renders and captions that it was never trained on.
 
     It takes about 15 minutes on two cores.
 
@@ -95,15 +95,15 @@ def measured(
     from moongate.toybox.judges import Judges
     from moongate.toybox.pretraining import figures as parts
     from moongate.toybox.pretraining.config import PretrainConfig
-    from moongate.toybox.pretraining.pretrain import HELD_OUT_FROM
+    from moongate.toybox.pretraining.held_out import HELD_OUT_FROM, held_out_prompts
     from moongate.toybox.pretraining.renders import vocabulary_set
 
     bundle, defaults = bundled_folder(), PretrainConfig()
     held_out = vocabulary_set(range(HELD_OUT_FROM, HELD_OUT_FROM + max(pictures, prompts)), renders, progress)
     captions, things = min(parts.RETRIEVAL_SIZE, len(held_out)), defaults.identity.batch_size
     model = load_model(resolve_base(config), resolve_device(config.device), config.precision)
-    judges, specs = Judges.load(bundle / "judges"), held_out.specs[:prompts]
-    on_renders = parts.judge_pictures(judges, held_out.images[:prompts], specs)
+    judges, specs = Judges.load(bundle / "judges"), held_out_prompts(prompts, defaults.pictures, progress)
+    on_renders = parts.judge_pictures(judges, held_out.images[:prompts], held_out.specs[:prompts])
     on_samples = parts.judge_pictures(judges, parts.draw(model, specs, defaults.seed, progress), specs)
     return (
         vae_figure(_psnr_of_each(model.vae, held_out, pictures, progress)),

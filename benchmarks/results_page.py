@@ -136,7 +136,8 @@ SECTIONS = (
         base_model.NAME,
         "The bundled base model",
         "The autoencoder on renders that no training saw; the judges on renders, whose truth is known; and\n"
-        "one picture for each held-out prompt (DDIM, 50 steps, guidance 3), judged.",
+        "one picture for each prompt that no training picture had as its caption (DDIM, 50 steps, guidance\n"
+        "3), judged.",
         base_model.COLUMNS,
         _base_model,
     ),

@@ -92,9 +92,10 @@ class Ingredients:
     def swap(self, inversions: InversionsRef, adapter: AdapterRef) -> tuple[SampleConfig, SampleInputs]:
         """For sample: latents inverted under the base model, drawn again by the tuned one.
 
-        That is deterministic, and takes as many steps as the inversion took.
+        That is deterministic, takes as many steps as the inversion took, and is not guided, as the inversion
+        was not: whatever differs from the original is the tuning's doing.
         """
-        retraced = {"steps": self.config.invert.steps, "sampler": "ddim", "eta": 0.0}
+        retraced = {"steps": self.config.invert.steps, "sampler": "ddim", "eta": 0.0, "guidance": 1.0}
         inputs = self._drawn_by(adapter, inversions=inversions)
         return self.config.sample.model_copy(update=retraced), inputs
 

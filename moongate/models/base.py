@@ -96,6 +96,8 @@ def load_model(source: BaseSource, device: str | torch.device, precision: str) -
     """
     torch_dtype(precision)
     where = resolve_device(str(device))
+    # cuDNN would otherwise round float32 convolutions to 10 bits: pictures would depend on batch and GPU.
+    torch.backends.cudnn.allow_tf32 = False
     source.check()
     scheduler_config = read_scheduler_config(source)
     with quiet_libraries():

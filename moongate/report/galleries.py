@@ -29,7 +29,10 @@ LEAD_TRAINING = 5
 LEAD_SAMPLES = 6
 
 KINDS = {
-    "recontextualization": ("New places", "The subject where it was never pictured."),
+    "recontextualization": (
+        "Places",
+        "The subject in each scene, those of its training pictures among them.",
+    ),
     "accessory": (
         "With something on",
         "The subject wearing or beside something that its pictures do not show.",

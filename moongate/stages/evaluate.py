@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from moongate.evaluation.measure import Material
 
 STAGE = "evaluate"
-REVISION = 1
+REVISION = 2
 METRICS_NAME = "metrics.parquet"
 SUMMARY_NAME = "summary.parquet"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from moongate.training.fit import Fit
 
 STAGE = "train"
-REVISION = 1
+REVISION = 2
 
 
 class TrainSettings(Settings):
@@ -69,7 +70,8 @@ def recipe(config: TrainConfig, inputs: TrainInputs) -> Recipe[AdapterRef]:
     Raises:
         ConfigError: when the configuration asks for what the inputs do not have.
     """
-    _check(config, inputs)
+    _check_means(inputs.precision)
+    _check_inputs(config, inputs)
     optional = {"prior": inputs.prior, "validation": inputs.validation}
     return Recipe(
         stage=STAGE,
@@ -117,7 +119,24 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
     return context.store.obtain(recipe_, build)
 
 
-def _check(config: TrainConfig, inputs: TrainInputs) -> None:
+def _check_means(precision: str) -> None:
+    if (processes := int(os.environ.get("WORLD_SIZE", "1"))) > 1:
+        raise ConfigError(
+            "a run is driven by one process",
+            where="WORLD_SIZE",
+            why=f"it is {processes}: each of them would wait for the artifacts that another one builds",
+            fix="start it without torchrun or accelerate launch; several runs share several GPUs",
+        )
+    if precision == "float16":
+        raise ConfigError(
+            "training in float16 is not offered",
+            where="base.precision",
+            why="its loss scaler skips steps now and then, so that a resumed run would not be the same run",
+            fix="set base.precision to bfloat16, or to float32 on a device without bfloat16",
+        )
+
+
+def _check_inputs(config: TrainConfig, inputs: TrainInputs) -> None:
     if config.prior_weight > 0 and inputs.prior is None:
         raise ConfigError(
             "prior preservation has no class pictures",
@@ -181,7 +200,7 @@ def _fit(
         gradient_accumulation=config.gradient_accumulation,
         ema_decay=config.ema_decay,
     )
-    trainer = Trainer(objective, settings, build_accelerator(model.device.type, model.precision))
+    trainer = Trainer(objective, settings, build_accelerator(model.device, model.precision))
     plan = FitPlan(
         validate_every=config.validate_every if objective.can_validate else 0,
         checkpoint_every=config.checkpoint_every,

@@ -18,7 +18,7 @@ from moongate.errors import ConfigError, NumericsError
 from moongate.training.ema import WeightAverage
 from moongate.training.objective import Losses, Objective, ValidatedObjective
 
-MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,25 @@ class TrainerState:
     moments: Mapping[str, Tensor]
 
 
-def build_accelerator(device: str, precision: str) -> Accelerator:
-    """Return an Accelerator for `device` ("cpu", "cuda", ...) whose forward passes run in `precision`."""
-    mixed_precision = MIXED_PRECISION[precision]
-    # Accelerate keeps its precision in process-wide state and refuses a second one; each fit here is
-    # self-contained.
-    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision:
+def build_accelerator(device: torch.device, precision: str) -> Accelerator:
+    """Return an Accelerator for `device` whose forward passes run in `precision`.
+
+    Not in float16: its loss scaler skips steps now and then, and its state is in no checkpoint.
+    """
+    if device.index is not None:
+        # Accelerate computes on the process's current device, whatever number the data's device has.
+        torch.cuda.set_device(device)
+    _forget_unlike(device, MIXED_PRECISION[precision])
+    return Accelerator(mixed_precision=MIXED_PRECISION[precision], cpu=device.type == "cpu")
+
+
+def _forget_unlike(device: torch.device, mixed_precision: str) -> None:
+    """Accelerate keeps device and precision in process-wide state; each fit here is self-contained."""
+    if not AcceleratorState._shared_state:
+        return
+    state = AcceleratorState()
+    if (state.device.type, state.mixed_precision) != (device.type, mixed_precision):
         AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(mixed_precision=mixed_precision, cpu=device == "cpu")
 
 
 class Trainer:
@@ -102,7 +113,8 @@ class Trainer:
         self.settings = settings
         self.step = 0
         self._accelerator = accelerator
-        objective.to(accelerator.device)
+        # Not in training mode: dropout draws from the global generator, which no checkpoint holds.
+        objective.to(accelerator.device).eval()
         self._parameters = objective.trained_parameters()
         self._optimizer = torch.optim.AdamW(
             list(self._parameters.values()),
@@ -194,12 +206,8 @@ class Trainer:
         """
         if not isinstance(self.objective, ValidatedObjective):
             raise TypeError(f"{type(self.objective).__name__} has no validation_loss; plan no validations")
-        was_training = self.objective.training
-        self.objective.eval()
         with self.averaged(), torch.no_grad(), self._accelerator.autocast():
-            value = self.objective.validation_loss()
-        self.objective.train(was_training)
-        return value
+            return self.objective.validation_loss()
 
     def weights(self) -> dict[str, Tensor]:
         """Return copies on the CPU of the weights that would be saved now, as `<module>.<parameter>`."""
@@ -223,9 +231,8 @@ class Trainer:
         for name, parameter in self._parameters.items():
             parameter.copy_(state.weights[name])
             self._optimizer.state[parameter] = {
-                key: state.moments[f"{name}.{key}"].to(
-                    parameter.device if key != "step" else "cpu", copy=True
-                )
+                # The fused kernel wants its step counter, too, where the parameter is.
+                key: state.moments[f"{name}.{key}"].to(parameter.device, copy=True)
                 for key in ("step", "exp_avg", "exp_avg_sq")
             }
         if self._average is not None:

@@ -114,7 +114,7 @@ def test_every_prompt_is_shown_with_both_models_and_every_seed(page: Reading) ->
 
 
 def test_kinds_of_prompts_come_in_one_order_with_their_mean_scores(page: Reading) -> None:
-    places = [page.text.index(title) for title in ("New places", "With something on", "Changed properties")]
+    places = [page.text.index(title) for title in ("Places", "With something on", "Changed properties")]
     assert places == sorted(places)
     assert page.text.count("subject 0.75") == len(PROMPTS)
 

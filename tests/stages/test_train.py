@@ -68,7 +68,8 @@ def test_the_text_encoder_is_trained_when_asked_for(inputs_in, context):
     tuned = load_file(adapter_folder(wanted, inputs, context) / "text_encoder.safetensors")
     before = load_model(inputs.base, "cpu", "float32").text_encoder.state_dict()
     assert tuned.keys() <= before.keys()
-    assert not all(torch.equal(tuned[name], before[name]) for name in tuned)
+    moved = [name for name in tuned if not torch.equal(tuned[name], before[name])]
+    assert len(moved) > 0.9 * len(tuned)
 
 
 def test_each_step_and_validation_has_its_row(inputs, context):
@@ -154,6 +155,17 @@ def test_what_matters_changes_the_address_and_what_does_not_does_not(inputs):
 def test_prior_preservation_without_class_pictures_is_refused(inputs, context):
     with pytest.raises(ConfigError, match="class pictures"):
         train(CONFIG, replace(inputs, prior=None), context)
+
+
+def test_several_processes_are_refused_before_they_wait_for_each_other(inputs, context, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="one process"):
+        train(CONFIG, inputs, context)
+
+
+def test_float16_is_refused_before_anything_is_loaded(inputs, context):
+    with pytest.raises(ConfigError, match="float16"):
+        train(CONFIG, replace(inputs, precision="float16"), context)
 
 
 def test_choosing_by_held_out_loss_without_held_out_pictures_is_refused(inputs, context):

@@ -40,9 +40,9 @@ class Regression(ValidatedObjective):
 
 @pytest.fixture
 def trainer_of():
-    def build(objective: Objective, **settings) -> Trainer:
+    def build(objective: Objective, precision: str = "float32", **settings) -> Trainer:
         options = OptimizerSettings(**{"steps": 20, "learning_rate": 0.05, "weight_decay": 0.0, **settings})
-        return Trainer(objective, options, build_accelerator("cpu", "float32"))
+        return Trainer(objective, options, build_accelerator(torch.device("cpu"), precision))
 
     return build
 

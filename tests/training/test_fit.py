@@ -30,22 +30,22 @@ def rows_without_time(outcome):
     return [(r.step, r.loss, dict(r.parts), r.grad_norm, r.learning_rate) for r in outcome.steps]
 
 
-@pytest.fixture
-def uninterrupted(trainer_of, tmp_path, regression):
-    trainer = trainer_of(regression(), ema_decay=0.9)
-    return fit(trainer, PLAN, Checkpoints(tmp_path / "whole", "id"), Silent()), trainer.state()
-
-
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("death", [1, 5, 6, 13, 19])
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
-    trainer_of, tmp_path, uninterrupted, death, regression
+    trainer_of, tmp_path, death, precision, regression
 ):
+    def new_trainer():
+        return trainer_of(regression(), precision, ema_decay=0.9)
+
+    uninterrupted = new_trainer()
+    whole = fit(uninterrupted, PLAN, Checkpoints(tmp_path / "whole", "id"), Silent())
+    state = uninterrupted.state()
     checkpoints = Checkpoints(tmp_path / "died", "id")
     with pytest.raises(DiedError):
-        fit(die_at(trainer_of(regression(), ema_decay=0.9), death), PLAN, checkpoints, Silent())
-    trainer = trainer_of(regression(), ema_decay=0.9)
+        fit(die_at(new_trainer(), death), PLAN, checkpoints, Silent())
+    trainer = new_trainer()
     resumed = fit(trainer, PLAN, checkpoints, Silent())
-    whole, state = uninterrupted
     assert rows_without_time(resumed) == rows_without_time(whole)
     assert resumed.validations == whole.validations
     assert (resumed.chosen_step, resumed.reason) == (whole.chosen_step, whole.reason)

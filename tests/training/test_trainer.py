@@ -73,6 +73,18 @@ def test_validation_judges_the_weights_that_would_be_saved(trainer_of, regressio
     assert trainer.validation_loss() == pytest.approx(float((saved - truth).square().sum()))
 
 
+def test_dropout_never_draws_from_the_global_generator(trainer_of, regression):
+    objective = regression()
+    objective.line = torch.nn.Sequential(torch.nn.Dropout(0.5), objective.line)
+    objective.trained_modules = lambda: {"line": objective.line}
+    trainer = trainer_of(objective)
+    before = torch.get_rng_state()
+    rows = [trainer.advance() for _ in range(3)]
+    assert torch.equal(torch.get_rng_state(), before)
+    plain = trainer_of(regression())
+    assert [row.loss for row in rows] == [plain.advance().loss for _ in range(3)]
+
+
 def test_each_row_reports_the_loss_before_its_step(trainer_of, regression):
     objective = regression()
     before = float(objective(0, range(8)).total.detach())

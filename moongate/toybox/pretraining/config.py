@@ -33,7 +33,9 @@ class PretrainConfig(BaseModel):
         12_000, gt=0, description="pictures of looks that no word names, for the autoencoder"
     )
     held_out: int = Field(1_000, gt=0, description="pictures kept for the measured figures")
-    judged_prompts: int = Field(1_000, gt=0, description="held-out prompts that are drawn and judged")
+    judged_prompts: int = Field(
+        1_000, gt=0, description="prompts, no training picture's captions, that are drawn and judged"
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>")
     precision: Literal["float32", "bfloat16"] = Field(
         "bfloat16", description="precision of the forward passes"

@@ -26,6 +26,7 @@ from moongate.toybox.captions import full_caption
 from moongate.toybox.judges import Judges
 from moongate.toybox.pretraining.autoencoder import reconstruction_psnr
 from moongate.toybox.pretraining.config import PretrainConfig
+from moongate.toybox.pretraining.held_out import held_out_prompts
 from moongate.toybox.pretraining.identity import draw_views
 from moongate.toybox.pretraining.language_image import token_ids
 from moongate.toybox.pretraining.renders import RenderedSet
@@ -61,8 +62,8 @@ def measure(bundle: Path, held_out: RenderedSet, config: PretrainConfig, progres
     device = resolve_device(config.device)
     model = load_model(BaseSource(bundle / "base", "toybox"), device, config.precision)
     judges = Judges.load(bundle / "judges")
-    specs = held_out.specs[: config.judged_prompts]
-    rendered = judge_pictures(judges, held_out.images[: len(specs)], specs)
+    rendered = judge_pictures(judges, held_out.images, held_out.specs)
+    specs = held_out_prompts(config.judged_prompts, config.pictures, progress)
     drawn = judge_pictures(judges, draw(model, specs, config.seed, progress), specs)
     candidates = min(RETRIEVAL_SIZE, len(held_out))
     some = RenderedSet(held_out.specs[:VAE_PICTURES], held_out.images[:VAE_PICTURES])
@@ -165,9 +166,9 @@ personalization in it.
 | `judges` | own, on renders only | object {figures.judge_object:.1%}, colour {figures.judge_colour:.1%}, \
 scene {figures.judge_scene:.1%} |
 
-{figures.prompts} held-out prompts, one picture each, DDIM with {STEPS} steps at guidance {GUIDANCE:g},
-judged right: **object {figures.sample_object:.1%}, colour {figures.sample_colour:.1%}, scene
-{figures.sample_scene:.1%}**.
+{figures.prompts} prompts that no training picture has as its caption, one picture each, DDIM with {STEPS}
+steps at guidance {GUIDANCE:g}, judged right: **object {figures.sample_object:.1%}, colour \
+{figures.sample_colour:.1%}, scene {figures.sample_scene:.1%}**.
 
 Training: {config.pictures} pictures of the vocabulary and {config.instance_pictures} in unnamed looks;
 autoencoder {config.autoencoder.steps} steps of {config.autoencoder.batch_size}, denoiser

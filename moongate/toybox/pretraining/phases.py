@@ -30,7 +30,7 @@ class Workshop:
     """Where and how the phases run; `folder` keeps renders, checkpoints and results."""
 
     folder: Path
-    device: str
+    device: torch.device
     precision: str
     progress: Progress
 

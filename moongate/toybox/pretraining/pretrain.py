@@ -30,6 +30,7 @@ from moongate.toybox.pretraining.denoiser import (
     encode_pictures,
 )
 from moongate.toybox.pretraining.figures import measure
+from moongate.toybox.pretraining.held_out import HELD_OUT_FROM
 from moongate.toybox.pretraining.identity import IdentityObjective, build_identity_encoder
 from moongate.toybox.pretraining.language_image import ClipObjective, build_clip
 from moongate.toybox.pretraining.phases import (
@@ -42,7 +43,6 @@ from moongate.toybox.pretraining.phases import (
 from moongate.toybox.pretraining.renders import RenderedSet, instance_set, vocabulary_set
 from moongate.toybox.pretraining.tokenizer import build_tokenizer
 
-HELD_OUT_FROM = 1_000_000
 SCALE_PICTURES = 2_000
 
 
@@ -64,7 +64,7 @@ def pretrain(config: PretrainConfig, output: Path, work: Path, progress: Progres
     Returns:
         `output`, holding `base/` (a diffusers folder), `clip/`, `identity/`, `judges/` and `model_card.md`.
     """
-    workshop = Workshop(work, resolve_device(config.device).type, config.precision, progress)
+    workshop = Workshop(work, resolve_device(config.device), config.precision, progress)
     pictures = render_pictures(config, workshop)
     tokenizer = build_tokenizer()
     vae = train_autoencoder(config, pictures, workshop)
