@@ -94,6 +94,8 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
     screen.print()
     if (summary := _summary(store, record)) is not None:
         screen.print(metric_table(summary), "")
+    for caveat in record.config.caveats():
+        screen.print(caveat, "", style="yellow", highlight=False)
     screen.print(stage_table(record.current()), "")
     screen.print(f"run     {record.run_id}  ({seconds(record.wall_s)})", highlight=False)
     if report := report_path(store, record):

@@ -252,3 +252,14 @@ class RunConfig(Settings):
     sample: SampleConfig = Field(SampleConfig(), description="Guided sampling.")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="Metrics.")
     record: RecordConfig = Field(RecordConfig(), description="Tables, sheets and report.")
+
+    def caveats(self) -> tuple[str, ...]:
+        """Return what a reader of this run's figures has to know first, a sentence each."""
+        bundled = [name for name in ("identity", "clip") if getattr(self.evaluate, name) == "bundled"]
+        if self.base.model == "toybox" or not bundled:
+            return ()
+        settings = " and ".join(f"evaluate.{name}" for name in bundled)
+        return (
+            "The bundled encoders judged this run, and they know the toybox's drawn pictures only. "
+            f"For figures that mean something on other pictures, set {settings}.",
+        )

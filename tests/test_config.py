@@ -54,6 +54,16 @@ def test_settings_that_contradict_or_exceed_are_refused(model, values, complaint
         model(**values)
 
 
+def test_figures_of_bundled_encoders_on_another_base_come_with_a_caveat():
+    mine = {"base": {"model": "my_model"}}
+    assert RunConfig().caveats() == ()
+    (caveat,) = RunConfig.model_validate(mine | {"evaluate": {"clip": "my_clip"}}).caveats()
+    assert "evaluate.identity" in caveat
+    assert "evaluate.clip" not in caveat
+    named = {"evaluate": {"clip": "my_clip", "identity": "my_vit"}}
+    assert RunConfig.model_validate(mine | named).caveats() == ()
+
+
 def test_settings_and_the_store_need_no_torch():
     modules = "moongate.overrides, moongate.stages.ingest, moongate.artifacts.images"
     check = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"

@@ -133,7 +133,7 @@ def _bounded_scores(gallery: Gallery, training: Gallery, eyes: Eyes) -> Iterator
     extractors = {"identity": eyes.identity.name, "clip": eyes.clip.name}
     yield from scores.subject_fidelity(gallery, training, extractors)
     yield scores.prompt_fidelity(gallery, eyes.clip.name)
-    yield scores.copying(gallery, training, eyes.identity.name)
+    yield scores.copying(gallery, training, eyes.clip.name)
 
 
 def _judge_scores(

@@ -75,15 +75,16 @@ def diversity(gallery: Gallery, extractor: str) -> Scores:
 
 
 def copying(gallery: Gallery, training: Gallery, extractor: str) -> Scores:
-    """Nearness to the nearest training picture, less how near those are to one another.
+    """Nearness to the nearest training picture, less how near those are to one another, by CLIP.
 
-    With a single training picture there is nothing to compare with: status `too_few`.
+    Identity features are made to overlook the scene, and so could not tell a paste from the subject
+    elsewhere. With a single training picture there is nothing to compare with: status `too_few`.
     """
-    metric = Metric(f"copy.identity.{extractor}", "lower", _unit(gallery))
+    metric = Metric(f"copy.clip.{extractor}", "lower", _unit(gallery))
     if len(training.items) < 2:
         nothing = [Measurement.too_few()] * len(gallery.items)
         return Scores(metric, gallery.role, _rows(metric, gallery, nothing))
-    return _scores(metric, gallery, copy_score(gallery.identity, training.identity))
+    return _scores(metric, gallery, copy_score(gallery.clip, training.clip))
 
 
 def judged_right(gallery: Gallery, attribute: Attribute, vocabulary: Sequence[str], judge: str) -> Scores:

@@ -89,11 +89,16 @@ def nearest_neighbour_cosine(training: ArrayLike) -> float:
 def copy_score(samples: ArrayLike, training: ArrayLike) -> NDArray[np.float64]:
     """Each sample's highest cosine to a training picture, less `nearest_neighbour_cosine(training)`.
 
-    samples: (N, D), training: (M, D) with M >= 2; returns (N,). Above 0 a sample lies nearer to a training
-    picture than the training pictures lie to one another, which a paste does and a new view of the subject
-    need not (lower is better). It has no fixed threshold: extractors differ.
+    samples: (N, D), training: (M, D) with M >= 2; returns (N,), lower is better. Each training picture is
+    compared with the M - 1 others, so a sample's highest cosine is the mean over every choice of M - 1: one
+    more picture of the same kind as the training pictures then scores 0 on average, and a paste far more. It
+    has no fixed threshold: extractors differ. Features that do not see the scene cannot tell a paste from a
+    faithful new picture.
     """
-    return cosine_matrix(samples, training).max(axis=1) - nearest_neighbour_cosine(training)
+    neighbourhood = nearest_neighbour_cosine(training)
+    second, first = np.sort(cosine_matrix(samples, training), axis=1)[:, -2:].T
+    # Leaving out the nearest one, which happens once in M, makes the second the highest.
+    return first + (second - first) / len(np.asarray(training)) - neighbourhood
 
 
 def _unit_rows(features: ArrayLike, name: str) -> NDArray[np.float64]:

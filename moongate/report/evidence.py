@@ -122,6 +122,7 @@ class RunFacts:
     finished_at: datetime
     versions: tuple[tuple[str, str], ...] = ()
     settings: tuple[SettingGroup, ...] = ()
+    caveats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

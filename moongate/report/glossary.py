@@ -78,8 +78,8 @@ _OTHERS = (
     MetricGuide(
         "copy",
         "Copy score",
-        "Closeness of a picture to its nearest training picture, less how close the training pictures are to "
-        "each other. Above zero, training pictures are being repeated.",
+        "Closeness of a whole picture, scene and all, to its nearest training picture, less how close those "
+        "are to each other. Far above the real pictures’ value, training pictures are being repeated.",
     ),
 )
 _JUDGES = tuple(

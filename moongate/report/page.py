@@ -41,6 +41,7 @@ def build_page(evidence: Evidence) -> Page:
         run_id=run.run_id,
         meta=_meta(run),
         headline=headline(verdict, run),
+        caveats=run.caveats,
         lead_training=lead_training(evidence),
         lead_samples=lead_samples(evidence),
         answers=answers(verdict, run),

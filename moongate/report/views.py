@@ -222,6 +222,7 @@ class Page:
     run_id: str
     meta: tuple[str, ...]
     headline: str
+    caveats: tuple[str, ...]
     lead_training: tuple[Figure, ...]
     lead_samples: tuple[Figure, ...]
     answers: tuple[Answer, ...]

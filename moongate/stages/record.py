@@ -202,6 +202,7 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         finished_at=_ended(inputs.run),
         versions=tuple((item.name, item.version) for item in library_versions()),
         settings=_setting_groups(config),
+        caveats=config.caveats(),
     )
 
 

@@ -58,7 +58,7 @@ def test_a_prompt_with_one_picture_has_no_diversity() -> None:
 
 def test_pictures_that_copy_the_training_set_score_highest_and_a_single_one_cannot_be_judged() -> None:
     training = gallery("real", [None] * 4, seed=5)
-    copied = replace(gallery("tuned", ["p0"] * 4), identity=training.identity)
+    copied = replace(gallery("tuned", ["p0"] * 4), clip=training.clip)
     original = gallery("base", ["p0"] * 4, seed=9)
     lowest_copy = min(row.value for row in scores.copying(copied, training, "vit@1").rows)
     highest_original = max(row.value for row in scores.copying(original, training, "vit@1").rows)

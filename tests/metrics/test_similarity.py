@@ -67,9 +67,16 @@ def test_nearest_neighbour_cosine_ignores_the_picture_itself() -> None:
 
 def test_copying_a_training_picture_gives_the_highest_copy_score_there_is() -> None:
     training, samples = scattered(5), scattered(200, seed=1)
-    ceiling = 1.0 - nearest_neighbour_cosine(training)
-    assert copy_score(training[2:3], training)[0] == pytest.approx(ceiling, abs=1e-12)
-    assert copy_score(samples, training).max() < ceiling
+    nearest_other = np.delete(cosine_matrix(training[2:3], training)[0], 2).max()
+    paste = (4.0 + nearest_other) / 5.0 - nearest_neighbour_cosine(training)
+    assert copy_score(training[2:3], training)[0] == pytest.approx(paste, abs=1e-12)
+    assert copy_score(samples, training).max() < paste
+
+
+def test_a_further_picture_of_the_same_kind_scores_zero_on_average() -> None:
+    pictures = scattered(6 * 2000).reshape(2000, 6, -1)
+    found = np.array([copy_score(six[5:], six[:5])[0] for six in pictures])
+    assert abs(found.mean()) < 4 * found.std() / 2000**0.5
 
 
 def test_copy_score_is_positive_where_a_sample_is_nearer_than_the_training_pictures_are() -> None:

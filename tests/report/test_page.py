@@ -99,6 +99,13 @@ def test_the_headline_and_the_answers_carry_the_numbers_of_the_summary(page: Rea
     assert f"{0.8 - HALF_WIDTH:.3f} to {0.8 + HALF_WIDTH:.3f}" in page.text
 
 
+def test_what_a_reader_has_to_know_first_stands_before_the_answers(evidence: Evidence, page: Reading) -> None:
+    warned = replace(evidence, run=replace(evidence.run, caveats=("Judged by <strangers>.",)))
+    text = Reading(render(build_page(warned))).text
+    assert text.index("Judged by <strangers>.") < text.index("Did the model learn the subject?")
+    assert "strangers" not in page.text
+
+
 def test_metrics_stand_in_their_own_units(page: Reading) -> None:
     assert "0.0123" in page.text
     assert "91 %" in page.text
