@@ -14,6 +14,7 @@ from moongate.artifacts.images import as_dataset, read_images
 from moongate.artifacts.store import Store
 from moongate.config import IngestConfig
 from moongate.errors import InputError
+from moongate.models.source import BaseSource, bundled_folder
 from moongate.stages.context import StageContext
 from moongate.stages.ingest import IngestInputs, ingest, read_verdicts, recipe
 
@@ -52,8 +53,11 @@ def context(tmp_path):
     return StageContext(Store(tmp_path / "store"))
 
 
+TOYBOX = BaseSource(bundled_folder() / "base", "toybox")
+
+
 def inputs(folder: Path) -> IngestInputs:
-    return IngestInputs(folder, resolution=64)
+    return IngestInputs(folder, TOYBOX)
 
 
 def verdicts(context: StageContext, folder: Path) -> dict[str, tuple[str, str]]:
@@ -154,7 +158,7 @@ def test_every_rejected_input_is_listed_at_once_and_nothing_is_published(folder,
     with pytest.raises(InputError) as caught:
         ingest(CONFIG, inputs(folder), context)
     message = str(caught.value)
-    assert "4 of the inputs cannot be used" in message
+    assert "4 of 6 inputs cannot be used" in message
     assert "1.png, line 2: not a PNG, JPEG or WebP file" in message
     assert "2.png, line 3: there is no file" in message
     assert "9.png: no row in metadata.jsonl" in message
@@ -175,7 +179,7 @@ def test_with_rejects_allowed_the_rest_goes_on_and_the_verdicts_are_kept(folder,
 def test_a_set_made_with_rejects_is_still_refused_where_they_are_not_allowed(folder, context):
     (folder / "1.png").write_bytes(b"no picture")
     ingest(LENIENT, inputs(folder), context)
-    with pytest.raises(InputError, match="1 of the inputs cannot be used"):
+    with pytest.raises(InputError, match="1 of 4 inputs cannot be used"):
         ingest(CONFIG, inputs(folder), context)
 
 
