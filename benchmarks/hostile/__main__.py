@@ -21,7 +21,7 @@ from moongate.artifacts.tables import write_table
 from moongate.imagefolder.verdicts import printable
 from moongate.progress import Progress
 
-_TEXTS = ("group", "input", "verdict", "message", "expected_verdict", "expected_words")
+_TEXTS = ("group", "input", "verdict", "message", "expected")
 _COUNTS = ("pixels", "file_bytes", "growth_bytes")
 HOSTILE = Table(
     "hostile", 1, "hostile input", pa.schema([pa.field(name, pa.string(), nullable=False) for name in _TEXTS])
@@ -55,7 +55,7 @@ def main(
 
 def verdicts(scratch: Path, progress: Progress) -> list[dict[str, str]]:
     """Return one row of `HOSTILE` a case, in the order of the cases."""
-    rows = []
+    rows: list[dict[str, str]] = []
     with progress.track("hostile inputs", len(CASES)) as advance:
         for group, cases in GROUPS.items():
             for case in cases:
@@ -65,7 +65,7 @@ def verdicts(scratch: Path, progress: Progress) -> list[dict[str, str]]:
                 message = printable(seen.message.replace(str(place), "..."))
                 rows.append(
                     {"group": group, "input": case.title, "verdict": seen.verdict, "message": message}
-                    | {"expected_verdict": case.verdict, "expected_words": case.says}
+                    | {"expected": "yes" if case.is_met_by(seen.verdict, seen.message) else "no"}
                 )
                 advance(1)
     return rows

@@ -28,7 +28,8 @@ class Case:
         title: what it is, in words.
         build: does it to a sound folder.
         verdict: of the row in question; "refused" when the folder as a whole must be refused.
-        says: a part of what must be said: of the reason, the notes or the treatments, or of the error.
+        says: a part of what must be said in reason, notes or treatments, or in the error; empty where
+            nothing may be said.
         about: name of the file whose row is in question, or of a folder above it.
         subject: whose pictures they are said to be; None makes each caption a prompt.
     """
@@ -39,6 +40,10 @@ class Case:
     says: str
     about: str = "x.png"
     subject: SubjectConfig | None = None
+
+    def is_met_by(self, verdict: Ending, message: str) -> bool:
+        """Tell whether this is what must be said."""
+        return verdict == self.verdict and (self.says in message if self.says else not message)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SIDE = 48
+# The side that the bundled model draws: a picture of this size needs no treatment, so nothing is said of it.
+SIDE = 64
 SOUND = ("a.png", "b.png", "c.png")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict
 
-from moongate.imagefolder.signatures import kind_of
+from moongate.imagefolder.signatures import begins_like, kind_of
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 # What `develop` may take for each pixel of a picture, above what the process holds already: the decoder's
@@ -146,6 +146,10 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
 
 
 def _not_a_picture(content: bytes) -> PictureFaultError:
+    if begun := begins_like(content):
+        return PictureFaultError(
+            f"cannot be decoded: it begins like a {begun} and is damaged or cut off", _REPAIR
+        )
     kind = kind_of(content)
     seems = f"; it seems to be {kind}" if kind else ""
     return PictureFaultError(f"not a PNG, JPEG or WebP file, whatever its name says{seems}", _SAVE_AS_PICTURE)

@@ -26,6 +26,15 @@ _SIGNATURES = (
 _BRANDS = {b"heic": "a HEIC", b"heix": "a HEIC", b"mif1": "a HEIF", b"avif": "an AVIF", b"avis": "an AVIF"}
 
 
+def begins_like(content: bytes) -> str:
+    """Return which of the formats that are read a file's first bytes announce; empty for none of them."""
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if content.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    return "WebP" if content.startswith(b"RIFF") and content[8:12] == b"WEBP" else ""
+
+
 def kind_of(content: bytes) -> str:
     """Return what a file that is no PNG, JPEG or WebP seems to be, such as "a GIF"; empty when unknown."""
     if content[4:8] == b"ftyp":

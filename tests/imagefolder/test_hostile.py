@@ -26,7 +26,7 @@ def test_a_hostile_input_gets_its_verdict_and_its_words(case: Case, tmp_path: Pa
     inputs = prepare(case, tmp_path / "pictures")
     store = Store(tmp_path / "store")
     seen = observe(case, inputs, store)
-    assert (seen.verdict, case.says in seen.message) == (case.verdict, True), seen.message
+    assert case.is_met_by(seen.verdict, seen.message), (seen.verdict, seen.message)
     if case.verdict == "refused":
         return
     # Nothing is dropped: every file of the folder has a row, and the sound pictures are used all the same.
@@ -39,7 +39,7 @@ def test_a_hostile_input_gets_its_verdict_and_its_words(case: Case, tmp_path: Pa
         return
     with pytest.raises(RejectedInputsError) as refused:
         ingest(strict, inputs, StageContext(Store(tmp_path / "other")))
-    assert str(refused.value).isprintable() or "\x1b" not in str(refused.value)
+    assert str(refused.value).replace("\n", "").isprintable()
     assert not list((tmp_path / "other").glob("artifacts/ingest/[0-9a-f]*"))
 
 
