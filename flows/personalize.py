@@ -51,8 +51,12 @@ def personalize(
 
 
 def _perform_all(config: RunConfig, base: BaseSource, live: Live) -> None:
-    """Rehearse the chain, so that what is wrong late in it is known at once; then perform it."""
-    with suppress(EndOfChain):
+    """Rehearse the chain, so that what is wrong late in it is known at once; then perform it.
+
+    A folder that cannot be read stops the rehearsal, but performing begins with the folders, and says of all
+    of them at once what is wrong with each file.
+    """
+    with suppress(EndOfChain, UnusableFoldersError):
         chain(config, base, Rehearsed(live.until))
     with suppress(EndOfChain):
         outcome, metrics = chain(config, base, live)

@@ -9,6 +9,7 @@ from moongate.artifacts.digests import bytes_digest
 from moongate.errors import InputError
 from moongate.imagefolder.captions import CaptionJudge
 from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop, read_header
+from moongate.imagefolder.signatures import format_of
 from moongate.imagefolder.similarity import HASH_BITS, Lookalikes, difference_hash
 from moongate.imagefolder.survey import KEEP_ONE, Offer
 from moongate.imagefolder.verdicts import Verdict
@@ -39,6 +40,7 @@ class Inspection:
         finding = self.captions.judge(offer.row.text)
         verdict = replace(offer.verdict(), caption_tokens=finding.tokens)
         content = _read_unchanged(offer)
+        verdict = replace(verdict, format=format_of(content))
         try:
             verdict = replace(verdict, **asdict(read_header(content)))
             developed = develop(content, self.rules)

@@ -22,7 +22,7 @@ from moongate.imagefolder.signatures import begins_like, kind_of
 FORMATS = ("PNG", "JPEG", "WEBP")
 # What `develop` may take for each pixel of a picture, above what the process holds already: the decoder's
 # buffers and the two or three copies that turning, profiles and transparency need. Measured by a test.
-MEMORY_PER_PIXEL_BYTES = 24
+MEMORY_PER_PIXEL_BYTES = 20
 
 _SAVE_AS_PICTURE = "save it as PNG, JPEG or WebP"
 _REPAIR = "copy the file again from where it came from, or open it and save it anew"

@@ -1,5 +1,7 @@
 """What a file is by its first bytes, for telling a person what was offered in place of a picture."""
 
+SIGNATURE_BYTES = 64
+
 _SIGNATURES = (
     (b"GIF87a", "a GIF"),
     (b"GIF89a", "a GIF"),
@@ -26,6 +28,13 @@ _SIGNATURES = (
 _BRANDS = {b"heic": "a HEIC", b"heix": "a HEIC", b"mif1": "a HEIF", b"avif": "an AVIF", b"avis": "an AVIF"}
 
 
+def format_of(content: bytes) -> str | None:
+    """Return a short name of a file's format, as its first bytes announce it; None for an unknown one."""
+    if known := begins_like(content):
+        return known.upper()
+    return kind_of(content).partition(" ")[2] or None
+
+
 def begins_like(content: bytes) -> str:
     """Return which of the formats that are read a file's first bytes announce; empty for none of them."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -39,5 +48,5 @@ def kind_of(content: bytes) -> str:
     """Return what a file that is no PNG, JPEG or WebP seems to be, such as "a GIF"; empty when unknown."""
     if content[4:8] == b"ftyp":
         return _BRANDS.get(content[8:12], "a film")
-    start = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = content[:SIGNATURE_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return next((kind for mark, kind in _SIGNATURES if start.startswith(mark.lower())), "")

@@ -14,6 +14,7 @@ from moongate.artifacts.digests import file_digest, json_digest
 from moongate.errors import InputError
 from moongate.imagefolder.listing import Found, list_files
 from moongate.imagefolder.metadata import METADATA_NAME, Row, is_namesake, read_metadata
+from moongate.imagefolder.signatures import SIGNATURE_BYTES, format_of
 from moongate.imagefolder.verdicts import Outcome, Verdict
 
 __all__ = ["KEEP_ONE", "Offer", "Survey", "survey_folder"]
@@ -28,6 +29,7 @@ _ONE_METADATA = "move what it says into metadata.jsonl at the top of the folder,
 class _Own(TypedDict):
     bytes: int | None
     sha256: str | None
+    format: str | None
 
 
 @dataclass(frozen=True)
@@ -216,14 +218,17 @@ def _judge(found: Found, is_companion: bool) -> Verdict:  # noqa: FBT001 - a fac
     return Verdict(found.name, *_standing(found, is_companion), **_own(found))
 
 
-def _own(found: Found | None) -> "_Own":
-    """Return size and digest of a file that is not used; unknown where it must not, or no longer, be read."""
-    if found is None:
-        return {"bytes": None, "sha256": None}
+def _own(found: Found | None) -> _Own:
+    """Return size, digest and format of a file that is not used; null where it cannot or must not be read."""
+    size = None if found is None else found.size
+    if found is None or found.fault:
+        return {"bytes": size, "sha256": None, "format": None}
     try:
-        return {"bytes": found.size, "sha256": None if found.fault else file_digest(found.path)}
+        with found.path.open("rb") as stream:
+            start = stream.read(SIGNATURE_BYTES)
+        return {"bytes": size, "sha256": file_digest(found.path), "format": format_of(start)}
     except OSError:
-        return {"bytes": found.size, "sha256": None}
+        return {"bytes": size, "sha256": None, "format": None}
 
 
 def _standing(found: Found, is_companion: bool) -> tuple[Outcome, str, str]:  # noqa: FBT001 - as above

@@ -23,7 +23,8 @@ class Verdict:
         text: its caption.
         caption_tokens: of the caption as the base model's tokenizer counts, both end marks included; null
             where no caption was counted.
-        format, mode, width, height: of the file as offered, before any treatment; pixels.
+        format: of the file by its content; null where it is unknown or there is no file to read.
+        mode, width, height: of the file as offered, before any treatment; pixels.
         bytes, sha256: of the file as offered; null where it is missing or must not be read.
     """
 

@@ -11,7 +11,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from rich.console import Console
 
-from flows.complaints import rejects_table
+from flows.complaints import print_error, rejects_table
 from flows.intake import UnusableFoldersError
 from flows.personalize import personalize
 from moongate.config import RunConfig
@@ -91,6 +91,22 @@ def test_the_table_has_a_row_for_each_group_and_no_markup_of_strangers() -> None
     assert "\x1b" not in shown
     assert "and 4 more" in shown
     assert shown.index("save it as PNG") < shown.index("add a row")
+
+
+def test_the_command_line_ends_with_each_folders_table_and_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = Account(Path("ducks"), (Verdict("x.png", "rejected", "a GIF", "save it as PNG"),))
+    rejected = RejectedInputsError("1 of 1", where="ducks", why="a GIF", fix="save it", account=account)
+    print_error(
+        UnusableFoldersError({"train": rejected, "holdout": InputError("b", where="c", why="d", fix="e")})
+    )
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = [line.strip() for line in printed.err.splitlines()]
+    assert lines[:2] == ["error: 1 of 1", "where: ducks (train)"]
+    assert any(line.split() == ["save", "it", "as", "PNG", "x.png", "a", "GIF"] for line in lines)
+    assert lines[-5:-1] == ["error: b", "where: c (holdout)", "why: d", "next: e"]
 
 
 def test_the_error_travels_between_processes() -> None:
