@@ -39,7 +39,7 @@ _FOREIGN_MARKS = {
 # Of what is below the space, a caption may hold what a person types: tab and the ends of lines.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-_METADATA_SUFFIXES = ("jsonl", "json", "jsonl.txt", "txt", "csv", "tsv", "parquet", "ndjson")
+_METADATA_SUFFIXES = ("jsonl", "json", "jsonl.txt", "csv", "tsv", "parquet", "ndjson")
 
 _ONE_OBJECT = 'write one object a line: {"file_name": "one.png", "text": "a duck on a table"}'
 _INSIDE = "name a file inside the folder by its relative path, such as one.png or photos/one.png"
