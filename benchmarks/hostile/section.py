@@ -33,7 +33,7 @@ def section(folder: Path) -> Iterator[str]:
 
 
 def _memory(folder: Path) -> Iterator[str]:
-    yield f"Memory while one picture is decoded and treated; the bound is {MEMORY_PER_PIXEL_BYTES} bytes a pixel."
+    yield f"Memory while a picture is decoded and treated; the bound is {MEMORY_PER_PIXEL_BYTES} B a pixel."
     yield from ("", "| picture | megapixels | growth, MiB | bytes a pixel |", "|---|---:|---:|---:|")
     for row in pq.read_table(folder / "hostile_memory.parquet").to_pylist():
         each = row["growth_bytes"] / row["pixels"]
