@@ -69,6 +69,10 @@ Base = Annotated[
         help="Base model: toybox, a diffusers folder, or owner/name@<40 digits>.",
     ),
 ]
+AllowRejects = Annotated[
+    bool,
+    typer.Option("--allow-rejects", help="Go on without the files that cannot be used. Else the run ends."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
 ]
@@ -104,6 +108,7 @@ def run(
     class_noun: ClassNoun = None,
     identifier: Identifier = None,
     base: Base = None,
+    allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -116,7 +121,8 @@ def run(
     """
     from flows.settings import Choices
 
-    config = Choices(preset, subject, class_noun, identifier, base, tuple(set_ or ())).resolve()
+    overrides = _overrides(set_, allow_rejects=allow_rejects)
+    config = Choices(preset, subject, class_noun, identifier, base, overrides).resolve()
     if dry_run:
         _print_plan(config, Verb.record)
     else:
@@ -128,6 +134,7 @@ def stage(
     verb: Annotated[Verb, typer.Argument(help="The stage to end with.")],
     run_id: RunId = "last",
     set_: Set = None,
+    allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -143,7 +150,7 @@ def stage(
     from moongate.runs import load_run
 
     earlier = load_run(Store.from_environment().root, run_id)
-    config = with_overrides(earlier.config, tuple(set_ or ()))
+    config = with_overrides(earlier.config, _overrides(set_, allow_rejects=allow_rejects))
     if dry_run:
         _print_plan(config, verb)
     else:
@@ -238,8 +245,14 @@ def main() -> None:
     try:
         app()
     except MoongateError as error:
-        typer.echo(f"error: {error}", err=True)
+        from flows.complaints import print_error
+
+        print_error(error)
         sys.exit(1)
+
+
+def _overrides(set_: list[str] | None, *, allow_rejects: bool) -> tuple[str, ...]:
+    return (*(set_ or ()), *(["ingest.allow_rejects=true"] if allow_rejects else []))
 
 
 def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: bool, as_json: bool) -> None:
