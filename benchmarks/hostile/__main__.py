@@ -3,6 +3,7 @@
 python -m benchmarks.hostile    writes docs/figures/hostile.parquet and docs/figures/hostile_memory.parquet
 """
 
+import logging
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,8 @@ import typer
 from benchmarks.hostile.case import observe, prepare
 from benchmarks.hostile.cases import CASES, GROUPS
 from benchmarks.hostile.memory import KINDS, measure
-from benchmarks.launching import FIGURES_FOLDER, Output, launch, shown
+from benchmarks.launching import FIGURES_FOLDER, Output, launch
+from flows.terminal import Terminal, console
 from moongate.artifacts.schemas import Table
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_table
@@ -47,8 +49,10 @@ def main(
     ] = SIDE,
 ) -> None:
     """Do every hostile thing to a folder, and write what is said of it."""
-    with tempfile.TemporaryDirectory() as scratch, shown() as progress:
-        write_table(output / "hostile.parquet", verdicts(Path(scratch), progress), HOSTILE)
+    terminal = Terminal(console())
+    # Warnings are what is collected here, so they are not shown as well.
+    with tempfile.TemporaryDirectory() as scratch, terminal.live(logging.ERROR):
+        write_table(output / "hostile.parquet", verdicts(Path(scratch), terminal), HOSTILE)
         peaks = [asdict(measure(kind, side, Path(scratch))) for kind in KINDS]
         write_table(output / "hostile_memory.parquet", peaks, MEMORY)
 
