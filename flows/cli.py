@@ -18,6 +18,7 @@ from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
     from moongate.config import RunConfig
+    from moongate.runs import Origin
 
 app = typer.Typer(
     name="moongate",
@@ -76,6 +77,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 WHICH_RUN = "Id of a run, a part of it, or `last`."
 RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
+WhichRun = Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's signature is typer's
@@ -120,34 +122,51 @@ def run(
     if dry_run:
         _print_plan(config, Verb.record)
     else:
-        _perform(config, Verb.record, parent=None, quiet=quiet, as_json=as_json)
+        _perform(config, Verb.record, quiet=quiet, as_json=as_json)
 
 
 @app.command()
 def stage(
-    verb: Annotated[Verb, typer.Argument(help="The stage to end with.")],
+    verb: Annotated[Verb, typer.Argument(help="The one stage to do again.")],
     run_id: RunId = "last",
     set_: Set = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Run one stage again with an earlier run's settings, or some of them changed.
-
-    The stages before it come from the store. It becomes a run of its own, which names the earlier one.
+    """Do one stage of a run again, and stop after it: short for `rerun RUN --stage VERB --only`.
 
     Example: moongate stage sample --run last --set sample.guidance=5
     """
-    from flows.settings import with_overrides
-    from moongate.artifacts.store import Store
-    from moongate.runs import load_run
+    _rerun(run_id, verb, verb, set_, force=False, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
-    earlier = load_run(Store.from_environment().root, run_id)
-    config = with_overrides(earlier.config, tuple(set_ or ()))
-    if dry_run:
-        _print_plan(config, verb)
-    else:
-        _perform(config, verb, parent=earlier.run_id, quiet=quiet, as_json=as_json)
+
+@app.command()
+def rerun(
+    run_id: WhichRun,
+    verb: Annotated[Verb, typer.Option("--stage", help="The stage to start from.")],
+    set_: Set = None,
+    only: Annotated[bool, typer.Option("--only", help="Stop after that stage.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Build that stage a second time, and say whether the bytes are the same."
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Repeat a run from one of its stages on, with settings changed. It becomes a run of its own.
+
+    What comes before that stage is reused as the run had it: if a setting or a file has changed that it
+    depends on, nothing is done. The stage and what depends on it are built again where something changed.
+    With --force the stored artifact stays, and its second build is only compared with it.
+
+    Example: moongate rerun last --stage sample --set sample.guidance=5
+    """
+    until = verb if only else Verb.record
+    _rerun(run_id, verb, until, set_, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -170,7 +189,7 @@ def runs(as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)] = "last",
+    run_id: WhichRun = "last",
     as_json: Json = False,
 ) -> None:
     """Show what a run did: its stages, artifacts, metrics and report.
@@ -242,15 +261,43 @@ def main() -> None:
         sys.exit(1)
 
 
-def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: bool, as_json: bool) -> None:
+def _rerun(
+    run_id: str,
+    verb: Verb,
+    until: Verb,
+    overrides: list[str] | None,
+    *,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from flows.settings import with_overrides
+    from moongate.artifacts.store import Store
+    from moongate.runs import Origin, load_run
+
+    earlier = load_run(Store.from_environment().root, run_id)
+    changes = tuple(overrides or ())
+    config = with_overrides(earlier.config, changes)
+    origin = Origin(parent=earlier.run_id, from_stage=verb.value, overrides=changes, force=force)
+    if dry_run:
+        _print_plan(config, until, origin)
+    else:
+        _perform(config, until, origin, quiet=quiet, as_json=as_json)
+
+
+def _perform(
+    config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
+) -> None:
     from flows.session import session
     from moongate.artifacts.store import Store
+    from moongate.runs import Origin
 
     try:
         with session(logging.WARNING if quiet or as_json else logging.INFO):
             from flows.personalize import personalize
 
-            record = personalize(config, until.value, parent)
+            record = personalize(config, until.value, origin or Origin())
     except KeyboardInterrupt:
         typer.echo("interrupted: the same command goes on from what is done", err=True)
         raise
@@ -265,13 +312,14 @@ def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: boo
         print_outcome(console(), store, record)
 
 
-def _print_plan(config: "RunConfig", until: Verb) -> None:
+def _print_plan(config: "RunConfig", until: Verb, origin: "Origin | None" = None) -> None:
     from flows.plan import plan
     from flows.settings import as_toml
     from flows.terminal import console, plan_table
+    from moongate.runs import Origin
 
     typer.echo(as_toml(config))
-    console().print(plan_table(plan(config, until.value)))
+    console().print(plan_table(plan(config, until.value, origin or Origin())))
 
 
 if __name__ == "__main__":

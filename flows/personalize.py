@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from prefect import flow, runtime
 
 from flows.ingredients import Ingredients, Outcome
-from flows.performers import EndOfChain, Live, Perform, Rehearsed
+from flows.performers import EndOfChain, Live, Perform, rehearse
+from flows.reuse import check_reuse
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.source import BaseSource, resolve_base
-from moongate.runs import RunRecord, Verb, going_on, new_run_id
+from moongate.runs import Origin, RunRecord, Verb, going_on, new_run_id
 from tasks.cache import cache
 from tasks.evaluate import evaluate
 from tasks.ingest import ingest
@@ -25,21 +26,25 @@ from tasks.train import train
 def personalize(
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     until: Verb = "record",
-    parent: str | None = None,
+    origin: Origin = Origin(),  # noqa: B008
 ) -> RunRecord:
     """Personalize the base model on one subject, and judge it.
 
     Args:
         config: every setting.
         until: the last stage to perform.
-        parent: the run whose settings this one repeats.
+        origin: the run that this one repeats from one of its stages on, if any.
+
+    Raises:
+        ConfigError: when a stage before the one to be repeated would not be what the earlier run had.
     """
     base = resolve_base(config.base)
-    with going_on(Store.from_environment().root, _new_record(config, until, parent)) as run:
+    store = Store.from_environment()
+    check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
+    with going_on(store.root, _new_record(config, until, origin)) as run:
+        rehearse(until, lambda rehearsed: chain(config, base, rehearsed))
         with suppress(EndOfChain):
-            chain(config, base, Rehearsed(until))
-        with suppress(EndOfChain):
-            live = Live(run, until, config.base.device)
+            live = Live(run, until, config.base.device, origin.from_stage if origin.force else None)
             outcome, metrics = chain(config, base, live)
             live.record(config, outcome.recorded(run.record, base, metrics))
     return run.record
@@ -88,12 +93,12 @@ def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcom
     return outcome, perform(evaluate, "all", *outcome.judged(config, base))
 
 
-def _new_record(config: RunConfig, until: Verb, parent: str | None) -> RunRecord:
+def _new_record(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
     """Return the record of this flow run; when Prefect retries it, that is an attempt of the same run."""
     started = runtime.flow_run.scheduled_start_time
     return RunRecord(
         run_id=new_run_id(started, config.subject.name, runtime.flow_run.id),
-        parent=parent,
+        **origin.model_dump(),
         until=until,
         attempt=runtime.flow_run.run_count,
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
