@@ -4,16 +4,29 @@ Only typer is imported here. What a command needs is imported when it runs: so h
 is imported after its settings are known.
 """
 
-import json
 import logging
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import moongate
+from flows import cli_history as history
+from flows.cli_options import (
+    Base,
+    ClassNoun,
+    DryRun,
+    Identifier,
+    Json,
+    Preset,
+    Quiet,
+    RunId,
+    Set,
+    Subject,
+    Verb,
+    WhichRun,
+)
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
@@ -27,57 +40,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class Verb(StrEnum):
-    """The eight stages, in the order of the chain."""
-
-    ingest = "ingest"
-    prior = "prior"
-    cache = "cache"
-    train = "train"
-    invert = "invert"
-    sample = "sample"
-    evaluate = "evaluate"
-    record = "record"
-
-
-Preset = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FILE", help="Bundled preset, or a TOML file as `config` prints."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.steps=200. Repeatable."),
-]
-Subject = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Pictures and metadata.jsonl of your subject; or a folder with train/ and holdout/ in it.",
-    ),
-]
-ClassNoun = Annotated[
-    str | None, typer.Option(metavar="NOUN", help="What kind of thing the subject is, such as dog.")
-]
-Identifier = Annotated[
-    str | None, typer.Option(metavar="WORD", help="The rare word that comes to mean the subject.")
-]
-Base = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODEL[@COMMIT]",
-        help="Base model: toybox, a diffusers folder, or owner/name@<40 digits>.",
-    ),
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then the report's path.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-WHICH_RUN = "Id of a run, a part of it, or `last`."
-RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
-WhichRun = Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's signature is typer's
@@ -134,7 +96,7 @@ def stage(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Do one stage of a run again, and stop after it: short for `rerun RUN --stage VERB --only`.
+    """Do one stage of a run again and stop: short for rerun RUN --stage VERB --only.
 
     Example: moongate stage sample --run last --set sample.guidance=5
     """
@@ -169,44 +131,8 @@ def rerun(
     _rerun(run_id, verb, until, set_, force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
-@app.command()
-def runs(as_json: Json = False) -> None:
-    """List the runs, newest first.
-
-    Example: moongate runs
-    """
-    from moongate.artifacts.store import Store
-    from moongate.runs import list_runs
-
-    found = list_runs(Store.from_environment().root)
-    if as_json:
-        typer.echo(json.dumps([record.model_dump(mode="json") for record in found], indent=2))
-        return
-    from flows.terminal import console, run_table
-
-    console().print(run_table(found) if found else "There are no runs yet: moongate run")
-
-
-@app.command()
-def show(
-    run_id: WhichRun = "last",
-    as_json: Json = False,
-) -> None:
-    """Show what a run did: its stages, artifacts, metrics and report.
-
-    Example: moongate show last
-    """
-    from moongate.artifacts.store import Store
-    from moongate.runs import load_run
-
-    store = Store.from_environment()
-    record = load_run(store.root, run_id)
-    if as_json:
-        typer.echo(record.model_dump_json(indent=2))
-        return
-    from flows.terminal import console, print_run
-
-    print_run(console(), store, record)
+for command in (history.runs, history.show, history.why, history.diff, history.gc):
+    app.command()(command)
 
 
 @app.command()
