@@ -97,7 +97,6 @@ def test_runs_beyond_the_newest_are_dropped_and_take_their_tables_along(store: S
 def test_what_is_newer_than_the_grace_period_stays(store: Store) -> None:
     past_run(store, 1)
     assert set(states(find_garbage(store, Policy(keep_runs=0))).values()) == {"too new"}
-    assert find_garbage(store, Policy(keep_runs=0)) != ()
 
 
 def test_a_run_that_is_too_new_to_be_dropped_still_needs_its_artifacts(store: Store) -> None:
