@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
+from moongate.artifacts.locks import exclusive
 from moongate.artifacts.manifest import BuildFacts
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
@@ -31,11 +32,16 @@ class Rebuilding(Store):
         Raises:
             StoreError: when the disk is full.
         """
-        if self.find(recipe) is None:
-            return super().obtain(recipe, build)
+        # A lock of its own: runs that only need the stored artifact do not wait for a second build of it.
+        with exclusive(self.root / "locks" / f"{recipe.stage}-{recipe.digest}.again.lock"):
+            if self.find(recipe) is None:
+                return super().obtain(recipe, build)
+            return self._build_again(recipe, build)
+
+    def _build_again(self, recipe: Recipe[R], build: Callable[[Path], BuildFacts | None]) -> Obtained[R]:
         started = perf_counter()
         address = self._address(recipe)
-        with self._lock(recipe), self._workspace(address, "rebuilding") as folder:
+        with self._workspace(address, "rebuilding") as folder:
             facts = build(folder) or BuildFacts()
             sameness = compare_builds(address, self.manifest(recipe.ref).files, folder)
         shutil.rmtree(self._scratch(recipe), ignore_errors=True)
@@ -46,7 +52,3 @@ class Rebuilding(Store):
 
     def _scratch(self, recipe: Recipe[Any]) -> Path:
         return super()._scratch(recipe).with_name(f"{recipe.digest}.again")
-
-    def _lock_name(self, recipe: Recipe[Any]) -> str:
-        # A lock of its own: runs that only need the stored artifact do not wait for a second build of it.
-        return f"{super()._lock_name(recipe)}.again"

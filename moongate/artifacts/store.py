@@ -3,7 +3,8 @@
 Layout under the root:
 
     artifacts/<stage>/<digest>/   files of one artifact beside its `artifact.json`; read-only by agreement
-    locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies
+    locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies;
+                                  with `.again` before `.lock`, one for second builds
     locks/collection.lock         held while an artifact is removed, shared while one is marked as used
     scratch/<stage>/<digest>/     what an interrupted build may go on from; removed once it is published
 
@@ -234,11 +235,8 @@ class Store:
         def tell() -> None:
             _log.info("Waiting: another run is building %s/%s.", recipe.stage, recipe.digest[:12])
 
-        with exclusive(self.root / "locks" / f"{self._lock_name(recipe)}.lock", tell):
+        with exclusive(self.root / "locks" / f"{recipe.stage}-{recipe.digest}.lock", tell):
             yield
-
-    def _lock_name(self, recipe: Recipe[Any]) -> str:
-        return f"{recipe.stage}-{recipe.digest}"
 
 
 def peak_memory_bytes() -> int:

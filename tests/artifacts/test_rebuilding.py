@@ -1,6 +1,9 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
 
 import pytest
 from pydantic import BaseModel
@@ -119,3 +122,29 @@ def test_a_second_build_goes_on_from_checkpoints_of_its_own(stored: Store) -> No
     for _ in range(2):
         assert rebuilding.obtain(RECIPE, build(rebuilding)).rebuilt == "byte-identical"
     assert (stored.scratch(RECIPE) / "step-of-a-first-build").exists()
+
+
+def test_what_another_run_is_building_is_waited_for_and_not_built_beside_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    started, release = Event(), Event()
+
+    def slow(folder: Path) -> BuildFacts:
+        started.set()
+        assert release.wait(30)
+        return builder(b"first")(folder)
+
+    def never(folder: Path) -> BuildFacts:
+        raise AssertionError("built beside the other run")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(Store(tmp_path).obtain, RECIPE, slow)
+        assert started.wait(30)
+        forced = pool.submit(Rebuilding(tmp_path).obtain, RECIPE, never)
+        deadline = monotonic() + 20
+        while "Waiting: another run is building" not in caplog.text:
+            assert monotonic() < deadline
+            sleep(0.01)
+        release.set()
+        assert (first.result().cached, forced.result().cached) == (False, True)
