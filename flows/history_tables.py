@@ -27,7 +27,7 @@ def print_comparison(screen: Console, compared: Comparison) -> None:
     screen.print(f"first   {compared.first}\nsecond  {compared.second}\n", highlight=False)
     _print_or_say(screen, _setting_table(compared.settings), "The settings are the same.")
     _print_or_say(screen, _input_table(compared.inputs), "They read the same pictures, prompts and weights.")
-    same = f"{compared.equal_metrics} figures are exactly the same."
+    same = f"Figures that are exactly the same: {compared.equal_metrics}."
     none = same if compared.equal_metrics else "Neither run has metrics."
     _print_or_say(screen, _metric_table(compared.metrics), none)
     if compared.metrics and compared.equal_metrics:
@@ -45,7 +45,9 @@ def print_garbage(screen: Console, found: Sequence[Garbage], deleted: bool) -> N
     screen.print(table, "")
     wanted = "removed" if deleted else "removable"
     room = sum(item.bytes for item in found if item.state == wanted)
-    screen.print(f"{wanted}: {size(room)}" + ("" if deleted else "  (moongate gc --delete removes it)"))
+    screen.print(
+        f"{wanted}: {size(room)}" + ("" if deleted else "  (the same command with --delete removes it)")
+    )
 
 
 def garbage_rows(found: Sequence[Garbage]) -> list[dict[str, object]]:
