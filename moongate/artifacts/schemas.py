@@ -12,6 +12,9 @@ import pyarrow as pa
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
+# Columns that say how long something took; nothing else may differ between two builds of one recipe.
+TIME_COLUMNS = frozenset({"seconds"})
+
 _TEXT = pa.string()
 _COUNT = pa.int64()
 _REAL = pa.float64()

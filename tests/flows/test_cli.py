@@ -24,8 +24,12 @@ OPTIONS = {
         "--json",
     ],
     "stage": ["verb", "--run", "--set", "--allow-rejects", "--dry-run", "--quiet", "--json"],
+    "rerun": ["run_id", "--stage", "--set", "--only", "--force", "--dry-run", "--quiet", "--json"],
     "runs": ["--json"],
     "show": ["run_id", "--json"],
+    "why": ["run_id", "verb", "--all", "--json"],
+    "diff": ["first_id", "second_id", "--json"],
+    "gc": ["--delete", "--keep-runs", "--grace", "--json"],
     "config": ["--preset", "--set", "--subject", "--class-noun", "--identifier", "--base", "--json"],
     "pretrain": ["--output", "--set", "--quiet"],
 }
