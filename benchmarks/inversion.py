@@ -118,7 +118,7 @@ def inverted(
 
     perform = Direct(StageContext(store, progress, config.base.device))
     given = Ingredients(config, base)
-    pictures = perform(ingest, "evaluation", *given.folder(config.ingest.evaluation_folder))
+    pictures = perform(ingest, "evaluation", *given.captioned_folder(config.ingest.evaluation_folder))
     latents = perform(cache, "evaluation", *given.captioned(pictures))
     inversions = perform(invert, "benchmark", *given.inversion(pictures, latents, adapter))
     return summarised(store, inversions, "tuned" if adapter else "base", config)

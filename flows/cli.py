@@ -4,20 +4,35 @@ Only typer is imported here. What a command needs is imported when it runs: so h
 is imported after its settings are known.
 """
 
-import json
 import logging
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import moongate
+from flows import cli_history as history
+from flows.cli_options import (
+    AllowRejects,
+    Base,
+    ClassNoun,
+    DryRun,
+    Identifier,
+    Json,
+    Preset,
+    Quiet,
+    RunId,
+    Set,
+    Subject,
+    Verb,
+    WhichRun,
+)
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
     from moongate.config import RunConfig
+    from moongate.runs import Origin
 
 app = typer.Typer(
     name="moongate",
@@ -26,56 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class Verb(StrEnum):
-    """The eight stages, in the order of the chain."""
-
-    ingest = "ingest"
-    prior = "prior"
-    cache = "cache"
-    train = "train"
-    invert = "invert"
-    sample = "sample"
-    evaluate = "evaluate"
-    record = "record"
-
-
-Preset = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FILE", help="Bundled preset, or a TOML file as `config` prints."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.steps=200. Repeatable."),
-]
-Subject = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Pictures and metadata.jsonl of your subject; or a folder with train/ and holdout/ in it.",
-    ),
-]
-ClassNoun = Annotated[
-    str | None, typer.Option(metavar="NOUN", help="What kind of thing the subject is, such as dog.")
-]
-Identifier = Annotated[
-    str | None, typer.Option(metavar="WORD", help="The rare word that comes to mean the subject.")
-]
-Base = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODEL[@COMMIT]",
-        help="Base model: toybox, a diffusers folder, or owner/name@<40 digits>.",
-    ),
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then the report's path.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-WHICH_RUN = "Id of a run, a part of it, or `last`."
-RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's signature is typer's
@@ -104,6 +69,7 @@ def run(
     class_noun: ClassNoun = None,
     identifier: Identifier = None,
     base: Base = None,
+    allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -116,78 +82,62 @@ def run(
     """
     from flows.settings import Choices
 
-    config = Choices(preset, subject, class_noun, identifier, base, tuple(set_ or ())).resolve()
+    overrides = _overrides(set_, allow_rejects=allow_rejects)
+    config = Choices(preset, subject, class_noun, identifier, base, overrides).resolve()
     if dry_run:
         _print_plan(config, Verb.record)
     else:
-        _perform(config, Verb.record, parent=None, quiet=quiet, as_json=as_json)
+        _perform(config, Verb.record, quiet=quiet, as_json=as_json)
 
 
 @app.command()
 def stage(
-    verb: Annotated[Verb, typer.Argument(help="The stage to end with.")],
+    verb: Annotated[Verb, typer.Argument(help="The one stage to do again.")],
     run_id: RunId = "last",
     set_: Set = None,
+    allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Run one stage again with an earlier run's settings, or some of them changed.
-
-    The stages before it come from the store. It becomes a run of its own, which names the earlier one.
+    """Do one stage of a run again and stop: short for rerun RUN --stage VERB --only.
 
     Example: moongate stage sample --run last --set sample.guidance=5
     """
-    from flows.settings import with_overrides
-    from moongate.artifacts.store import Store
-    from moongate.runs import load_run
-
-    earlier = load_run(Store.from_environment().root, run_id)
-    config = with_overrides(earlier.config, tuple(set_ or ()))
-    if dry_run:
-        _print_plan(config, verb)
-    else:
-        _perform(config, verb, parent=earlier.run_id, quiet=quiet, as_json=as_json)
+    changes = _overrides(set_, allow_rejects=allow_rejects)
+    _rerun(run_id, verb, verb, changes, force=False, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @app.command()
-def runs(as_json: Json = False) -> None:
-    """List the runs, newest first.
-
-    Example: moongate runs
-    """
-    from moongate.artifacts.store import Store
-    from moongate.runs import list_runs
-
-    found = list_runs(Store.from_environment().root)
-    if as_json:
-        typer.echo(json.dumps([record.model_dump(mode="json") for record in found], indent=2))
-        return
-    from flows.terminal import console, run_table
-
-    console().print(run_table(found) if found else "There are no runs yet: moongate run")
-
-
-@app.command()
-def show(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)] = "last",
+def rerun(
+    run_id: WhichRun,
+    verb: Annotated[Verb, typer.Option("--stage", help="The stage to start from.")],
+    set_: Set = None,
+    only: Annotated[bool, typer.Option("--only", help="Stop after that stage.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Build that stage a second time, and say whether the bytes are the same."
+        ),
+    ] = False,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Show what a run did: its stages, artifacts, metrics and report.
+    """Repeat a run from one of its stages on, with settings changed. It becomes a run of its own.
 
-    Example: moongate show last
+    What comes before that stage is reused as the run had it: if a setting or a file has changed that it
+    depends on, nothing is done. The stage and what depends on it are built again where something changed.
+    With --force the stored artifact stays, and its second build is only compared with it.
+
+    Example: moongate rerun last --stage sample --set sample.guidance=5
     """
-    from moongate.artifacts.store import Store
-    from moongate.runs import load_run
+    until = verb if only else Verb.record
+    _rerun(run_id, verb, until, tuple(set_ or ()), force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
-    store = Store.from_environment()
-    record = load_run(store.root, run_id)
-    if as_json:
-        typer.echo(record.model_dump_json(indent=2))
-        return
-    from flows.terminal import console, print_run
 
-    print_run(console(), store, record)
+for command in (history.runs, history.show, history.why, history.diff, history.gc):
+    app.command()(command)
 
 
 @app.command()
@@ -238,19 +188,52 @@ def main() -> None:
     try:
         app()
     except MoongateError as error:
-        typer.echo(f"error: {error}", err=True)
+        from flows.complaints import print_error
+
+        print_error(error)
         sys.exit(1)
 
 
-def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: bool, as_json: bool) -> None:
+def _overrides(set_: list[str] | None, *, allow_rejects: bool) -> tuple[str, ...]:
+    return (*(set_ or ()), *(["ingest.allow_rejects=true"] if allow_rejects else []))
+
+
+def _rerun(
+    run_id: str,
+    verb: Verb,
+    until: Verb,
+    changes: tuple[str, ...],
+    *,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from flows.settings import with_overrides
+    from moongate.artifacts.store import Store
+    from moongate.runs import Origin, load_run
+
+    earlier = load_run(Store.from_environment().root, run_id)
+    config = with_overrides(earlier.config, changes)
+    origin = Origin(parent=earlier.run_id, from_stage=verb.value, overrides=changes, force=force)
+    if dry_run:
+        _print_plan(config, until, origin)
+    else:
+        _perform(config, until, origin, quiet=quiet, as_json=as_json)
+
+
+def _perform(
+    config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
+) -> None:
     from flows.session import session
     from moongate.artifacts.store import Store
+    from moongate.runs import Origin
 
     try:
         with session(logging.WARNING if quiet or as_json else logging.INFO):
             from flows.personalize import personalize
 
-            record = personalize(config, until.value, parent)
+            record = personalize(config, until.value, origin or Origin())
     except KeyboardInterrupt:
         typer.echo("interrupted: the same command goes on from what is done", err=True)
         raise
@@ -265,13 +248,14 @@ def _perform(config: "RunConfig", until: Verb, *, parent: str | None, quiet: boo
         print_outcome(console(), store, record)
 
 
-def _print_plan(config: "RunConfig", until: Verb) -> None:
+def _print_plan(config: "RunConfig", until: Verb, origin: "Origin | None" = None) -> None:
     from flows.plan import plan
     from flows.settings import as_toml
     from flows.terminal import console, plan_table
+    from moongate.runs import Origin
 
     typer.echo(as_toml(config))
-    console().print(plan_table(plan(config, until.value)))
+    console().print(plan_table(plan(config, until.value, origin or Origin())))
 
 
 if __name__ == "__main__":

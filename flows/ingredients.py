@@ -42,9 +42,13 @@ class Ingredients:
     config: RunConfig
     base: BaseSource
 
-    def folder(self, path: str) -> tuple[IngestConfig, IngestInputs]:
-        """For ingest: the pictures in a folder."""
-        return self.config.ingest, IngestInputs(Path(path), self.base.resolution())
+    def subject_folder(self, path: str) -> tuple[IngestConfig, IngestInputs]:
+        """For ingest: pictures of the subject."""
+        return self.config.ingest, IngestInputs(Path(path), self.base, self.config.subject)
+
+    def captioned_folder(self, path: str) -> tuple[IngestConfig, IngestInputs]:
+        """For ingest: pictures of anything, whose captions are the prompts that go with them."""
+        return self.config.ingest, IngestInputs(Path(path), self.base)
 
     def plain_class(self) -> tuple[PriorConfig, PriorInputs]:
         """For prior: the class, without the subject."""

@@ -1,6 +1,7 @@
 """How the stages of a chain are performed: for real, each through its task, or only in rehearsal."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from moongate.config import RunConfig
 from moongate.runs import VERBS, Run, Verb
 from moongate.stages import cache, evaluate, ingest, invert, prior, sample, train
 from moongate.stages.record import RecordInputs
+from tasks.policies import Terms
 from tasks.record import record
 
 R = TypeVar("R", bound=Ref)
@@ -48,17 +50,22 @@ class Perform(Protocol):
 
 @dataclass(frozen=True)
 class Live:
-    """Performs stages as tasks of the current flow run, up to and including `until`."""
+    """Performs stages as tasks of the current flow run, up to and including `until`.
+
+    `rebuild` names a stage that is built a second time where the store has it already.
+    """
 
     run: Run
     until: Verb
     device: str
+    rebuild: Verb | None = None
 
     def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
         """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
         check_wanted(stage.name, self.until)
+        terms = Terms(self.device, rebuild=stage.name == self.rebuild)
         # A cached stage answers with a state and a built one with its value; as states both are read alike.
-        state = cast(State[Obtained[R]], stage(role, config, inputs, self.device, return_state=True))
+        state = cast(State[Obtained[R]], stage(role, config, inputs, terms, return_state=True))
         obtained: Obtained[R] = state.result()
         self.run.add(cast(Verb, stage.name), role, obtained)
         return obtained.ref
@@ -88,3 +95,15 @@ class Rehearsed:
         recipe: Recipe[R] = RECIPES[stage.name](config, inputs)
         self.instances.append((role, recipe))
         return recipe.ref
+
+
+def rehearse(until: Verb, chain: Callable[[Perform], object]) -> tuple[tuple[str, Recipe[Any]], ...]:
+    """Return role and recipe of each stage instance of a chain, up to and including `until`.
+
+    Raises:
+        MoongateError: as the run itself would, for what is wrong with its folders, models or settings.
+    """
+    rehearsed = Rehearsed(until)
+    with suppress(EndOfChain):
+        chain(rehearsed)
+    return tuple(rehearsed.instances)

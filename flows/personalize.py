@@ -1,58 +1,80 @@
 """The chain: from a folder of pictures to a judged, personalized model."""
 
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect import flow, runtime
 
 from flows.ingredients import Ingredients, Outcome
-from flows.performers import EndOfChain, Live, Perform, Rehearsed
+from flows.intake import UnusableFoldersError, record_refused, take_in
+from flows.performers import EndOfChain, Live, Perform, rehearse
+from flows.reuse import check_reuse
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
+from moongate.models.identifiers import doubts_about
 from moongate.models.source import BaseSource, resolve_base
-from moongate.runs import RunRecord, Verb, going_on, new_run_id
+from moongate.runs import Origin, RunRecord, Verb, going_on, new_run_id
 from tasks.cache import cache
 from tasks.evaluate import evaluate
-from tasks.ingest import ingest
 from tasks.invert import invert
 from tasks.prior import prior
 from tasks.sample import sample
 from tasks.train import train
+
+_log = logging.getLogger("moongate.personalize")
 
 
 @flow(name="personalize", flow_run_name="{config.subject.name} until {until}", persist_result=False)
 def personalize(
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     until: Verb = "record",
-    parent: str | None = None,
+    origin: Origin = Origin(),  # noqa: B008
 ) -> RunRecord:
     """Personalize the base model on one subject, and judge it.
 
     Args:
         config: every setting.
         until: the last stage to perform.
-        parent: the run whose settings this one repeats.
+        origin: the run that this one repeats from one of its stages on, if any.
+
+    Raises:
+        ConfigError: when a stage before the one to be repeated would not be what the earlier run had.
     """
-    base = resolve_base(config.base)
-    with going_on(Store.from_environment().root, _new_record(config, until, parent)) as run:
-        with suppress(EndOfChain):
-            chain(config, base, Rehearsed(until))
-        with suppress(EndOfChain):
-            live = Live(run, until, config.base.device)
-            outcome, metrics = chain(config, base, live)
-            live.record(config, outcome.recorded(run.record, base, metrics))
+    base, store = resolve_base(config.base), Store.from_environment()
+    for doubt in doubts_about(config.subject, base):
+        _log.warning("%s", doubt)
+    check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
+    with going_on(store.root, _new_record(config, until, origin)) as run:
+        try:
+            rebuild = origin.from_stage if origin.force else None
+            _perform_all(config, base, Live(run, until, config.base.device, rebuild))
+        except UnusableFoldersError as refused:
+            record_refused(store, run.record, refused.faults)
+            raise
     return run.record
+
+
+def _perform_all(config: RunConfig, base: BaseSource, live: Live) -> None:
+    """Rehearse the chain, so that what is wrong late in it is known at once; then perform it.
+
+    A folder that cannot be read stops the rehearsal, but performing begins with the folders, and says of all
+    of them at once what is wrong with each file.
+    """
+    with suppress(UnusableFoldersError):
+        rehearse(live.until, lambda rehearsed: chain(config, base, rehearsed))
+    with suppress(EndOfChain):
+        outcome, metrics = chain(config, base, live)
+        live.record(config, outcome.recorded(live.run.record, base, metrics))
 
 
 def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcome, MetricsRef]:
     """The chain: ingest -> prior -> cache -> train -> invert -> sample -> evaluate."""
-    given = Ingredients(config, base)
-    holdout_folder, wants_prior = config.subject.holdout_folder, config.train.prior_weight > 0
+    given, wants_prior = Ingredients(config, base), config.train.prior_weight > 0
 
-    pictures = perform(ingest, "train", *given.folder(config.subject.folder))
-    holdout = perform(ingest, "holdout", *given.folder(holdout_folder)) if holdout_folder else None
-    evaluation = perform(ingest, "evaluation", *given.folder(config.ingest.evaluation_folder))
+    taken = take_in(given, perform)
+    pictures, holdout, evaluation = taken["train"], taken.get("holdout"), taken["evaluation"]
 
     class_pictures = perform(prior, "class", *given.plain_class()) if wants_prior else None
 
@@ -88,12 +110,12 @@ def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcom
     return outcome, perform(evaluate, "all", *outcome.judged(config, base))
 
 
-def _new_record(config: RunConfig, until: Verb, parent: str | None) -> RunRecord:
+def _new_record(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
     """Return the record of this flow run; when Prefect retries it, that is an attempt of the same run."""
     started = runtime.flow_run.scheduled_start_time
     return RunRecord(
         run_id=new_run_id(started, config.subject.name, runtime.flow_run.id),
-        parent=parent,
+        **origin.model_dump(),
         until=until,
         attempt=runtime.flow_run.run_count,
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),

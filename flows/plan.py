@@ -1,14 +1,14 @@
 """What a run would find in the store and what it would build, without doing any of it."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from flows.performers import EndOfChain, Rehearsed
+from flows.performers import rehearse
 from flows.personalize import chain
+from flows.reuse import check_reuse
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.source import resolve_base
-from moongate.runs import Verb
+from moongate.runs import Origin, Verb
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,15 @@ class PlannedStage:
     cached: bool
 
 
-def plan(config: RunConfig, until: Verb) -> tuple[PlannedStage, ...]:
+def plan(config: RunConfig, until: Verb, origin: Origin = Origin()) -> tuple[PlannedStage, ...]:  # noqa: B008
     """Return the stage instances of a run up to `until`, in order; `record` is never cached.
 
     Raises:
         MoongateError: as the run itself would, for what is wrong with its folders, models or settings.
     """
-    store, rehearsed = Store.from_environment(), Rehearsed(until)
-    with suppress(EndOfChain):
-        chain(config, resolve_base(config.base), rehearsed)
+    store, base = Store.from_environment(), resolve_base(config.base)
+    check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
     return tuple(
         PlannedStage(recipe.stage, role, recipe.digest, cached=store.find(recipe) is not None)
-        for role, recipe in rehearsed.instances
+        for role, recipe in rehearse(until, lambda rehearsed: chain(config, base, rehearsed))
     )

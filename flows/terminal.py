@@ -97,6 +97,9 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
     for caveat in record.config.caveats():
         screen.print(caveat, "", style="yellow", highlight=False)
     screen.print(stage_table(record.current()), "")
+    for entry in record.current():
+        if entry.rebuilt:
+            screen.print(f"{entry.stage} {entry.role}: second build {entry.rebuilt}", highlight=False)
     screen.print(f"run     {record.run_id}  ({seconds(record.wall_s)})", highlight=False)
     if report := report_path(store, record):
         screen.print(f"report  {report}", highlight=False, soft_wrap=True)
@@ -104,10 +107,21 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
 
 def print_run(screen: Console, store: Store, record: RunRecord) -> None:
     """Print all that is known of a run."""
-    screen.print(run_table([record]), "", instance_table(record.current()))
+    screen.print(run_table([record]), "")
+    if record.parent is not None:
+        screen.print(lineage(record), "", markup=False, highlight=False, soft_wrap=True)
+    screen.print(instance_table(record.current()))
     if record.error:
         screen.print(f"\nerror: {record.error}", style="red", markup=False, highlight=False)
     print_outcome(screen, store, record)
+
+
+def lineage(record: RunRecord) -> str:
+    """Return what a run repeats, as one line."""
+    start = f" from {record.from_stage} on" if record.from_stage else ""
+    changed = f", with {' '.join(record.overrides)}" if record.overrides else ", nothing changed"
+    forced = f", {record.from_stage} built a second time" if record.force else ""
+    return f"repeats {record.parent}{start}{changed}{forced}"
 
 
 def report_path(store: Store, record: RunRecord) -> Path | None:

@@ -48,16 +48,27 @@ class StageEntry(BaseModel):
     unet_evals: int
     device: str
     peak_memory_bytes: int
+    rebuilt: str = Field("", description="How a forced second build compared with the stored artifact.")
 
 
-class RunRecord(BaseModel):
-    """Everything `run.json` says. Times are UTC in ISO 8601."""
+class Origin(BaseModel):
+    """What a run repeats: an earlier run, from one of its stages on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    parent: str | None = Field(None, description="The run whose settings this one repeats.")
+    from_stage: Verb | None = Field(
+        None, description="The stage that is done again; earlier ones are reused."
+    )
+    overrides: tuple[str, ...] = Field((), description="The settings that are not the parent's.")
+    force: bool = Field(False, description="Build that stage a second time even when nothing changed.")
+
+
+class RunRecord(Origin):
+    """Everything `run.json` says: of a run, and of what it repeats. Times are UTC in ISO 8601."""
+
     format: int = RUN_FORMAT
     run_id: str
-    parent: str | None = Field(None, description="The run whose configuration this one repeats.")
     until: Verb = Field("record", description="The last stage that was asked for.")
     status: Status = "running"
     error: str | None = None
@@ -104,6 +115,7 @@ class Run:
             unet_evals=obtained.facts.unet_evals,
             device=obtained.facts.device,
             peak_memory_bytes=obtained.peak_memory_bytes,
+            rebuilt=obtained.rebuilt,
         )
         self._add(entry)
 
@@ -131,6 +143,8 @@ class Run:
     def _add(self, entry: StageEntry) -> None:
         self._write(stages=(*self.record.stages, entry))
         how = "cached" if entry.cached else f"done in {entry.wall_s:.1f} s"
+        if entry.rebuilt:
+            how = f"built a second time in {entry.wall_s:.1f} s: {entry.rebuilt}"
         _log.info("%-8s  %-11s  %s", entry.stage, entry.role, how)
 
     def _write(self, **changes: object) -> None:

@@ -6,12 +6,12 @@ from moongate.artifacts.refs import InversionsRef
 from moongate.artifacts.store import Obtained
 from moongate.config import InvertConfig
 from moongate.stages import invert as core
-from tasks.policies import STAGE_POLICY, performed
+from tasks.policies import STAGE_POLICY, Terms, performed
 
 
 @task(name="invert", task_run_name="invert {role}", tags=["stage:invert"], **STAGE_POLICY)
 def invert(
-    role: str, config: InvertConfig, inputs: core.InvertInputs, device: str = "auto"
+    role: str, config: InvertConfig, inputs: core.InvertInputs, terms: Terms
 ) -> Obtained[InversionsRef]:
     """Invert the evaluation pictures under one model."""
-    return performed(core.invert, config, inputs, device)
+    return performed(core.invert, config, inputs, terms)

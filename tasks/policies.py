@@ -1,6 +1,7 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -8,6 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 from prefect.tasks import Task
 
+from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
 from moongate.stages.context import StageContext
@@ -27,6 +29,23 @@ def is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> 
     except BaseException as error:  # noqa: BLE001 - whatever the task raised is what is asked about
         return isinstance(error, TRANSIENT) or isinstance(error.__cause__, TRANSIENT)
     return False
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a stage is performed; none of them changes what it gives.
+
+    Attributes:
+        device: "auto", "cpu", "cuda" or "cuda:<n>".
+        rebuild: build a second time what the store has, and say how the result compares.
+    """
+
+    device: str = "auto"
+    rebuild: bool = False
+
+    def store(self) -> Store:
+        """Return the store that the stage asks."""
+        return (Rebuilding if self.rebuild else Store).from_environment()
 
 
 class StagePolicy(TypedDict):
@@ -51,14 +70,14 @@ STAGE_POLICY = StagePolicy(
 
 
 def performed(
-    stage: Callable[[C, N, StageContext], Obtained[R]], config: C, inputs: N, device: str
+    stage: Callable[[C, N, StageContext], Obtained[R]], config: C, inputs: N, terms: Terms
 ) -> Obtained[R]:
     """Run a stage, which asks the store first and leases a device only for what it has to build.
 
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
-    obtained = stage(config, inputs, StageContext(Store.from_environment(), current_progress(), device))
+    obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return obtained

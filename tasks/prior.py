@@ -6,12 +6,10 @@ from moongate.artifacts.refs import ImageSetRef
 from moongate.artifacts.store import Obtained
 from moongate.config import PriorConfig
 from moongate.stages import prior as core
-from tasks.policies import STAGE_POLICY, performed
+from tasks.policies import STAGE_POLICY, Terms, performed
 
 
 @task(name="prior", task_run_name="prior {role}", tags=["stage:prior"], **STAGE_POLICY)
-def prior(
-    role: str, config: PriorConfig, inputs: core.PriorInputs, device: str = "auto"
-) -> Obtained[ImageSetRef]:
+def prior(role: str, config: PriorConfig, inputs: core.PriorInputs, terms: Terms) -> Obtained[ImageSetRef]:
     """Draw class pictures with the frozen base model."""
-    return performed(core.prior, config, inputs, device)
+    return performed(core.prior, config, inputs, terms)

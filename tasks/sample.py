@@ -6,12 +6,12 @@ from moongate.artifacts.refs import SampleSetRef
 from moongate.artifacts.store import Obtained
 from moongate.config import SampleConfig
 from moongate.stages import sample as core
-from tasks.policies import STAGE_POLICY, performed
+from tasks.policies import STAGE_POLICY, Terms, performed
 
 
 @task(name="sample", task_run_name="sample {role}", tags=["stage:sample"], **STAGE_POLICY)
 def sample(
-    role: str, config: SampleConfig, inputs: core.SampleInputs, device: str = "auto"
+    role: str, config: SampleConfig, inputs: core.SampleInputs, terms: Terms
 ) -> Obtained[SampleSetRef]:
     """Draw prompts x seeds with one model."""
-    return performed(core.sample, config, inputs, device)
+    return performed(core.sample, config, inputs, terms)

@@ -98,7 +98,9 @@ def pictures(store: Store, name: str, text: str) -> ImageSetRef:
         write_images(folder, made)
         row = {field.name: None for field in INPUTS.schema}
         verdicts = [
-            row | {"file_name": one.file_name, "verdict": "accepted", "reason": "", "treatments": ""}
+            row
+            | {"file_name": one.file_name, "verdict": "accepted"}
+            | {"reason": "", "hint": "", "notes": "", "treatments": ""}
             for one in made
         ]
         write_table(folder / "inputs.parquet", verdicts, INPUTS)

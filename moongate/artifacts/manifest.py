@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from moongate.artifacts.digests import file_digest
+from moongate.artifacts.digests import file_digest, json_digest
 from moongate.artifacts.recipe import Recipe, recipe_digest
 
 MANIFEST_NAME = "artifact.json"
@@ -71,11 +71,18 @@ class Manifest(BaseModel):
     created: str
     python: str
     libraries: tuple[LibraryVersion, ...]
+    seal: str = ""
+
+    def sealed(self) -> "Manifest":
+        """Return the manifest with the sha256 of all that it says, so that damage to it shows as well."""
+        return self.model_copy(update={"seal": json_digest(self.model_dump(mode="json", exclude={"seal"}))})
 
     def problems(self, folder: Path) -> tuple[str, ...]:
         """Return what is wrong with the artifact in `folder`; empty when every byte is as built."""
         if self.digest != recipe_digest(self.stage, self.revision, self.settings, self.inputs):
             return (f"{MANIFEST_NAME}: the recipe does not give the digest {self.digest}",)
+        if self.seal and self != self.sealed():
+            return (f"{MANIFEST_NAME}: it does not say what it said when it was written",)
         present = set(relative_files(folder))
         recorded = {record.name for record in self.files}
         unknown = tuple(f"{name}: not in {MANIFEST_NAME}" for name in sorted(present - recorded))
@@ -101,7 +108,7 @@ def describe(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         python=python_version(),
         libraries=library_versions(),
-    )
+    ).sealed()
 
 
 def read_manifest(folder: Path) -> Manifest | None:

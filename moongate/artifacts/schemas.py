@@ -12,6 +12,9 @@ import pyarrow as pa
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
+# Columns that say how long something took; nothing else may differ between two builds of one recipe.
+TIME_COLUMNS = frozenset({"seconds"})
+
 _TEXT = pa.string()
 _COUNT = pa.int64()
 _REAL = pa.float64()
@@ -82,15 +85,16 @@ IMAGES = Table(
 
 INPUTS = Table(
     "inputs",
-    2,
+    3,
     "file or metadata row offered to ingest",
     pa.schema(
         [
             *_required(file_name=_TEXT),
             *_optional(line=_COUNT),
             # accepted, rejected, companion (named by a metadata column), ignored (not a picture)
-            *_required(verdict=_TEXT, reason=_TEXT, treatments=_TEXT),
-            *_optional(image_id=_TEXT, text=_TEXT, format=_TEXT, mode=_TEXT, width=_COUNT, height=_COUNT),
+            *_required(verdict=_TEXT, reason=_TEXT, hint=_TEXT, notes=_TEXT, treatments=_TEXT),
+            *_optional(image_id=_TEXT, text=_TEXT, caption_tokens=_COUNT),
+            *_optional(format=_TEXT, mode=_TEXT, width=_COUNT, height=_COUNT),
             *_optional(bytes=_COUNT, sha256=_TEXT),
         ]
     ),

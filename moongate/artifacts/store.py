@@ -3,26 +3,31 @@
 Layout under the root:
 
     artifacts/<stage>/<digest>/   files of one artifact beside its `artifact.json`; read-only by agreement
-    locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies
+    locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies;
+                                  with `.again` before `.lock`, one for second builds
+    locks/collection.lock         held while an artifact is removed, shared while one is marked as used
     scratch/<stage>/<digest>/     what an interrupted build may go on from; removed once it is published
+
+The modification time of an artifact's folder says when it was last asked for. It decides nothing but what
+may be removed.
 """
 
 import errno
-import fcntl
 import logging
 import os
 import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 
 from moongate.artifacts.durability import sync_folder, sync_tree
+from moongate.artifacts.locks import exclusive, shared
 from moongate.artifacts.manifest import MANIFEST_NAME, BuildFacts, Manifest, describe, read_manifest
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
@@ -32,6 +37,9 @@ __all__ = ["BuildFacts", "Manifest", "Obtained", "Store"]
 
 R = TypeVar("R", bound=Ref)
 HOME_VARIABLE = "MOONGATE_HOME"
+COLLECTION_LOCK = "collection.lock"
+# So many digits of a digest name an unfinished build.
+SHORT = 16
 
 _log = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -47,6 +55,7 @@ class Obtained(Generic[R]):
         wall_s: seconds spent here, waiting for another builder included.
         facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
         peak_memory_bytes: highest resident memory of this process so far.
+        rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
     """
 
     ref: R
@@ -54,6 +63,7 @@ class Obtained(Generic[R]):
     wall_s: float
     facts: BuildFacts
     peak_memory_bytes: int
+    rebuilt: str = ""
 
 
 class Store:
@@ -63,7 +73,7 @@ class Store:
         self.root = root
 
     @classmethod
-    def from_environment(cls) -> "Store":
+    def from_environment(cls) -> Self:
         """Return the store at $MOONGATE_HOME, or at `./store` when that is unset or empty."""
         return cls(Path(os.environ.get(HOME_VARIABLE) or "store"))
 
@@ -75,6 +85,7 @@ class Store:
         folder = self._address(recipe)
         if not folder.exists():
             return None
+        self._mark_used(folder)
         if not _problems(folder):
             return recipe.ref
         with self._lock(recipe):
@@ -111,6 +122,12 @@ class Store:
             )
         return manifest
 
+    def look_up(self, digest: str) -> Manifest | None:
+        """Return what is recorded of the artifact with this digest; None when there is none, or no record."""
+        for manifest in self.root.glob(f"artifacts/*/{digest}/{MANIFEST_NAME}"):
+            return read_manifest(manifest.parent)
+        return None
+
     def obtain(self, recipe: Recipe[R], build: Callable[[Path], BuildFacts | None]) -> Obtained[R]:
         """Return the artifact of `recipe`, building it only when the store lacks it.
 
@@ -134,12 +151,24 @@ class Store:
 
     def scratch(self, recipe: Recipe[Any]) -> Path:
         """Return a folder for checkpoints that outlives a killed build of `recipe`; use it within `build`."""
-        folder = self.root / "scratch" / recipe.stage / recipe.digest
+        folder = self._scratch(recipe)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _address(self, recipe: Recipe[Any]) -> Path:
         return self.root / "artifacts" / recipe.stage / recipe.digest
+
+    def _scratch(self, recipe: Recipe[Any]) -> Path:
+        return self.root / "scratch" / recipe.stage / recipe.digest
+
+    def _mark_used(self, folder: Path) -> None:
+        """Say that an artifact is needed from now on, so that it is not removed as unused.
+
+        It is marked before it is verified: what a collection takes away in between is then found to be gone.
+        """
+        # Nothing can be removed from a store that cannot be written, so there the mark is not needed.
+        with suppress(OSError), shared(self.root / "locks" / COLLECTION_LOCK):
+            os.utime(folder)
 
     def _verified(self, recipe: Recipe[Any]) -> bool:
         """Tell whether a sound artifact is there, setting a damaged one aside. The caller holds the lock."""
@@ -148,7 +177,7 @@ class Store:
             return False
         if not (problems := _problems(folder)):
             return True
-        aside = folder.with_name(f".corrupt-{recipe.digest[:16]}-{uuid4().hex[:8]}")
+        aside = folder.with_name(f".corrupt-{recipe.digest[:SHORT]}-{uuid4().hex[:8]}")
         folder.rename(aside)
         _log.warning(
             "Artifact %s/%s is damaged and will be built again (%s). It was set aside as %s.",
@@ -162,12 +191,8 @@ class Store:
     def _build(self, recipe: Recipe[Any], build: Callable[[Path], BuildFacts | None]) -> BuildFacts:
         """Build into a temporary sibling and publish it by one rename. The caller holds the lock."""
         address = self._address(recipe)
-        prefix = f".building-{recipe.digest[:16]}-"
-        _sweep(address.parent, prefix)
-        building = address.with_name(f"{prefix}{uuid4().hex[:8]}")
-        building.mkdir(parents=True)
         started = perf_counter()
-        try:
+        with self._workspace(address, "building") as building:
             facts = build(building) or BuildFacts()
             manifest = describe(
                 recipe,
@@ -180,26 +205,37 @@ class Store:
             sync_tree(building)
             building.rename(address)
             sync_folder(address.parent)
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                raise _disk_full(error, building) from error
-            raise
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-        shutil.rmtree(self.root / "scratch" / recipe.stage / recipe.digest, ignore_errors=True)
+        shutil.rmtree(self._scratch(recipe), ignore_errors=True)
         return facts
 
     @contextmanager
+    def _workspace(self, address: Path, purpose: str) -> Iterator[Path]:
+        """Yield an empty sibling of an address to build in, removed afterwards. The caller holds the lock.
+
+        Raises:
+            StoreError: when the disk is full.
+        """
+        prefix = f".{purpose}-{address.name[:SHORT]}-"
+        _sweep(address.parent, prefix)
+        folder = address.with_name(f"{prefix}{uuid4().hex[:8]}")
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise _disk_full(error, folder) from error
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
     def _lock(self, recipe: Recipe[Any]) -> Iterator[None]:
-        """Hold the address's OS lock. It dies with its process, so no lock is ever left behind."""
-        path = self.root / "locks" / f"{recipe.stage}-{recipe.digest}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.info("Waiting: another run is building %s/%s.", recipe.stage, recipe.digest[:12])
-                fcntl.flock(stream, fcntl.LOCK_EX)
+        """Hold the address's OS lock."""
+
+        def tell() -> None:
+            _log.info("Waiting: another run is building %s/%s.", recipe.stage, recipe.digest[:12])
+
+        with exclusive(self.root / "locks" / f"{recipe.stage}-{recipe.digest}.lock", tell):
             yield
 
 
@@ -225,5 +261,5 @@ def _disk_full(error: OSError, folder: Path) -> StoreError:
         "the disk is full",
         where=str(folder.parent),
         why=f"{error.strerror} while an artifact was written; nothing was published",
-        fix="free some space (old artifacts can be removed at any time) and run the same command again",
+        fix="free some space (`moongate gc` lists what no run needs) and run the same command again",
     )

@@ -1,7 +1,7 @@
 """From the bytes of a picture file to square 8-bit sRGB pixels, by declared rules and with a note of each.
 
-The order is: header checks, full decoding, EXIF orientation, 16-bit to 8-bit, ICC to sRGB, transparency onto
-the background, centre crop to a square, resize. Only PNG, JPEG and WebP decoders are ever started.
+The order is: header checks, full decoding, EXIF orientation, centre crop to a square, 16-bit to 8-bit, ICC to
+sRGB, transparency onto the background, resize. Only PNG, JPEG and WebP decoders are ever started.
 """
 
 import struct
@@ -17,7 +17,17 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict
 
+from moongate.imagefolder.signatures import begins_like, kind_of
+
 FORMATS = ("PNG", "JPEG", "WEBP")
+# What `develop` may take for each pixel of a picture, above what the process holds already: the decoder's
+# buffers and the two or three copies that turning, profiles and transparency need. Measured by a test.
+MEMORY_PER_PIXEL_BYTES = 20
+
+_SAVE_AS_PICTURE = "save it as PNG, JPEG or WebP"
+_REPAIR = "copy the file again from where it came from, or open it and save it anew"
+_OTHER_SIZE = "crop or scale it to within the limits, or change ingest.min_side, max_aspect or max_pixels"
+_PLAIN_COLOUR = "save it as 8-bit sRGB"
 
 # What Pillow's decoders raise on damaged or hostile files, by reading and by feeding them such files.
 _DECODER_ERRORS = (
@@ -30,10 +40,11 @@ _DECODER_ERRORS = (
     OverflowError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOUR_TYPES = (2, 4, 6)
+# Float64 rows of a large picture at once would take as much memory as all of the rest.
+_ROWS_AT_ONCE = 64
 
 
 class PictureRules(BaseModel):
@@ -49,7 +60,11 @@ class PictureRules(BaseModel):
 
 
 class PictureFaultError(Exception):
-    """A picture that cannot be accepted; the message is the reason."""
+    """A picture that cannot be accepted: the reason, and what to do next."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -76,6 +91,8 @@ def read_header(content: bytes) -> Header:
     Raises:
         PictureFaultError: when the bytes are not a PNG, JPEG or WebP file.
     """
+    if not content:
+        raise PictureFaultError("the file is empty", _REPAIR)
     with _opened(content) as image:
         return Header(image.format or "", image.mode, image.width, image.height)
 
@@ -83,25 +100,30 @@ def read_header(content: bytes) -> Header:
 def develop(content: bytes, rules: PictureRules) -> Developed:
     """Return the picture in its final form.
 
+    It takes at most `MEMORY_PER_PIXEL_BYTES` for each pixel while it works.
+
     Raises:
         PictureFaultError: when the picture breaks a rule or cannot be decoded completely.
     """
     notes = _deep_colour_notes(content)
-    upright = _decode_upright(content, rules, notes)
-    profile = upright.info.get("icc_profile")
-    colours, alpha = _colours_and_alpha(upright, notes)
+    square = _decode_square(content, rules, notes)
+    profile = square.info.get("icc_profile")
+    colours, alpha = _colours_and_alpha(square, notes)
+    del square  # each copy of a large picture counts
     flat = _flatten(_to_srgb(colours, profile, notes), alpha, rules.background, notes)
-    final = _to_square(flat, rules.resolution, notes)
+    final = _resize(flat, rules.resolution, notes)
     return Developed(np.asarray(final, dtype=np.uint8), tuple(notes))
 
 
-def _decode_upright(content: bytes, rules: PictureRules, notes: list[str]) -> Image.Image:
+def _decode_square(content: bytes, rules: PictureRules, notes: list[str]) -> Image.Image:
+    """Decode the whole picture, turn it upright and cut out its centre; no copy is made without need."""
     with _opened(content) as image:
         _check_header(image, rules)
         image.load()
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            notes.append("turned upright by its EXIF orientation")
-        return ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation) not in range(2, 9):
+            return _crop(image, notes)
+        notes.append("turned upright by its EXIF orientation")
+        return _crop(ImageOps.exif_transpose(image), notes)
 
 
 @contextmanager
@@ -115,30 +137,48 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         with image:
             yield image
     except UnidentifiedImageError:
-        raise PictureFaultError("not a PNG, JPEG or WebP file, whatever its name says") from None
+        raise _not_a_picture(content) from None
+    except Image.DecompressionBombError as error:
+        # Pillow refuses these while it opens them, before our own cap can be asked.
+        raise PictureFaultError(f"far too many pixels: {error}", _OTHER_SIZE) from error
     except _DECODER_ERRORS as error:
-        raise PictureFaultError(f"cannot be decoded: {error}") from error
+        raise PictureFaultError(f"cannot be decoded: {error}", _REPAIR) from error
+
+
+def _not_a_picture(content: bytes) -> PictureFaultError:
+    if begun := begins_like(content):
+        return PictureFaultError(
+            f"cannot be decoded: it begins like a {begun} and is damaged or cut off", _REPAIR
+        )
+    kind = kind_of(content)
+    seems = f"; it seems to be {kind}" if kind else ""
+    return PictureFaultError(f"not a PNG, JPEG or WebP file, whatever its name says{seems}", _SAVE_AS_PICTURE)
 
 
 def _check_header(image: Image.Image, rules: PictureRules) -> None:
     width, height = image.size
     # MPO is a JPEG with further pictures behind the first, as phones write it; the first is the photograph.
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise PictureFaultError("animated; a still picture is needed")
+        raise PictureFaultError("animated; a still picture is needed", "save one frame of it as PNG")
     if width * height > rules.max_pixels:
-        raise PictureFaultError(f"{width} x {height} pixels; the most is {rules.max_pixels} in all")
+        raise PictureFaultError(
+            f"{width} x {height} pixels; the most is {rules.max_pixels} in all", _OTHER_SIZE
+        )
     if min(width, height) < rules.min_side:
-        raise PictureFaultError(f"{width} x {height} pixels; the shortest side allowed is {rules.min_side}")
+        raise PictureFaultError(
+            f"{width} x {height} pixels; the shortest side allowed is {rules.min_side}", _OTHER_SIZE
+        )
     if max(width, height) > rules.max_aspect * min(width, height):
         raise PictureFaultError(
-            f"{width} x {height} pixels; the long side may be {rules.max_aspect:g} times the short one"
+            f"{width} x {height} pixels; the long side may be {rules.max_aspect:g} times the short one",
+            _OTHER_SIZE,
         )
 
 
 def _deep_colour_notes(content: bytes) -> list[str]:
     """Note a loss that Pillow does not mention: it reads 16-bit colour PNGs at 8 bits."""
     is_png = content.startswith(_PNG_SIGNATURE)
-    if is_png and content[24] == 16 and content[25] in _PNG_COLOUR_TYPES:
+    if is_png and len(content) > 25 and content[24] == 16 and content[25] in _PNG_COLOUR_TYPES:
         return ["16-bit channels reduced to 8 bits"]
     return []
 
@@ -156,17 +196,21 @@ def _colours_and_alpha(image: Image.Image, notes: list[str]) -> tuple[Image.Imag
     if image.mode in ("LA", "RGBA"):
         return image.convert(image.mode.removesuffix("A")), image.getchannel("A")
     if image.mode not in ("L", "RGB", "CMYK"):
-        raise PictureFaultError(f"colour mode {image.mode} is not supported; save it as 8-bit RGB")
+        raise PictureFaultError(f"colour mode {image.mode} is not supported", _PLAIN_COLOUR)
     return image, None
 
 
 def _eight_bit(image: Image.Image, notes: list[str]) -> Image.Image:
     """Scale 16-bit grey to 8 bits: 65535 / 255 = 257, so white stays white and black stays black."""
     if "transparency" in image.info:
-        raise PictureFaultError("16-bit grey with a transparent colour; save it as 8-bit RGBA")
+        raise PictureFaultError("16-bit grey with a transparent colour", _PLAIN_COLOUR)
     notes.append("16-bit grey scaled by 1/257")
-    values = np.asarray(image).astype(np.float64) / 257.0
-    return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+    values = np.asarray(image)
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _ROWS_AT_ONCE):
+        rows = values[start : start + _ROWS_AT_ONCE].astype(np.float64) / 257.0
+        scaled[start : start + _ROWS_AT_ONCE] = np.rint(rows).clip(0, 255)
+    return Image.fromarray(scaled)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
@@ -183,9 +227,9 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         converted = ImageCms.profileToProfile(image, source, _srgb_profile(), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError) as error:
-        raise PictureFaultError(f"its ICC profile cannot be used ({error}); save it as sRGB") from error
+        raise PictureFaultError(f"its ICC profile cannot be used ({error})", _PLAIN_COLOUR) from error
     if converted is None:
-        raise PictureFaultError("its ICC profile cannot be used; save it as sRGB")
+        raise PictureFaultError("its ICC profile cannot be used", _PLAIN_COLOUR)
     return converted
 
 
@@ -204,14 +248,20 @@ def _flatten(
     return Image.composite(image, Image.new("RGB", image.size, background), alpha)
 
 
-def _to_square(image: Image.Image, resolution: int, notes: list[str]) -> Image.Image:
-    """Crop the centre square and resize it: Lanczos to shrink, bicubic to enlarge."""
+def _crop(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Return the square in the middle."""
     width, height = image.size
+    if width == height:
+        return image
     side = min(width, height)
-    if width != height:
-        notes.append(f"centre {side} x {side} cropped from {width} x {height}")
-        left, top = (width - side) // 2, (height - side) // 2
-        image = image.crop((left, top, left + side, top + side))
+    notes.append(f"centre {side} x {side} cropped from {width} x {height}")
+    left, top = (width - side) // 2, (height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+def _resize(image: Image.Image, resolution: int, notes: list[str]) -> Image.Image:
+    """Resize a square picture: Lanczos to shrink, bicubic to enlarge."""
+    side = image.width
     if side > resolution:
         notes.append(f"shrunk from {side} to {resolution} by Lanczos")
         return image.resize((resolution, resolution), Image.Resampling.LANCZOS)

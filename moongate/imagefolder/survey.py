@@ -3,18 +3,33 @@
 A survey reads and hashes files but decodes nothing, so it is cheap enough to be made on every run.
 """
 
+import posixpath
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from moongate.artifacts.digests import file_digest, json_digest
 from moongate.errors import InputError
 from moongate.imagefolder.listing import Found, list_files
-from moongate.imagefolder.metadata import METADATA_NAME, Row, read_metadata
-from moongate.imagefolder.verdicts import Verdict
+from moongate.imagefolder.metadata import METADATA_NAME, Row, is_namesake, read_metadata
+from moongate.imagefolder.signatures import SIGNATURE_BYTES, format_of
+from moongate.imagefolder.verdicts import Outcome, Verdict
 
-__all__ = ["Offer", "Survey", "survey_folder"]
+__all__ = ["KEEP_ONE", "Offer", "Survey", "survey_folder"]
+
+KEEP_ONE = "keep one file and one row of each picture"
+_CORRECT_NAME = "correct file_name in the row, or put the file into the folder"
+_PUT_FILE = "put the file itself into the folder, readable and no larger than the limit"
+_ADD_ROW = "add a row with its caption to metadata.jsonl, or take the file out of the folder"
+_ONE_METADATA = "move what it says into metadata.jsonl at the top of the folder, and take it out"
+
+
+class _Own(TypedDict):
+    bytes: int | None
+    sha256: str | None
+    format: str | None
 
 
 @dataclass(frozen=True)
@@ -90,13 +105,16 @@ def survey_folder(folder: Path) -> Survey:
             why="there is no folder at this path" if not folder.exists() else "this path is a file",
             fix="name the folder that holds the pictures and their metadata.jsonl",
         )
-    files = {found.name: found for found in list_files(folder)}
+    found = list_files(folder)
+    files = {file.name: file for file in found}
     _check_metadata_file(folder, files.pop(METADATA_NAME, None))
     metadata = read_metadata(folder / METADATA_NAME)
     offers, refused = _match(metadata.rows, files)
     unique, doubled = _without_doubles(offers)
     companions = {name for row in metadata.rows for name in row.companions}
-    rest = _judge_rest(files, {row.file_name for row in metadata.rows}, companions)
+    # Not from the mapping: two names that cannot be printed may be shown alike, and neither may be lost.
+    rowed = {METADATA_NAME, *(row.file_name for row in metadata.rows)}
+    rest = [_judge(file, file.name in companions) for file in found if file.name not in rowed]
     return Survey(folder, tuple(unique), (*metadata.faults, *refused, *doubled, *rest))
 
 
@@ -115,36 +133,70 @@ def _match(rows: Iterable[Row], files: Mapping[str, Found]) -> tuple[list[Offer]
     offers: list[Offer] = []
     refused: list[Verdict] = []
     seen: dict[str, int] = {}
+    known = _KnownNames(files)
     for row in sorted(rows, key=lambda row: (row.file_name, row.line)):
-        if reason := _row_fault(row, files, seen):
-            refused.append(Verdict(row.file_name, "rejected", reason, line=row.line, text=row.text))
+        if row.file_name in seen:
+            reason = f"line {seen[row.file_name]} has this file already"
+            refused.append(Verdict(row.file_name, "rejected", reason, KEEP_ONE, line=row.line, text=row.text))
+            continue
+        seen[row.file_name] = row.line
+        if fault := _row_fault(row, files, known):
+            own = _own(files.get(row.file_name))
+            refused.append(Verdict(row.file_name, "rejected", *fault, line=row.line, text=row.text, **own))
         else:
-            path = files[row.file_name].path
-            companions = tuple((name, file_digest(files[name].path)) for name in row.companions)
-            offers.append(Offer(row, path, path.stat().st_size, file_digest(path), companions))
-        seen.setdefault(row.file_name, row.line)
+            offers.append(_offer(row, files))
     return offers, refused
 
 
-def _row_fault(row: Row, files: Mapping[str, Found], seen: Mapping[str, int]) -> str:
-    if row.file_name in seen:
-        return f"line {seen[row.file_name]} has this file already"
+def _offer(row: Row, files: Mapping[str, Found]) -> Offer:
+    path = files[row.file_name].path
+    try:
+        companions = tuple((name, file_digest(files[name].path)) for name in row.companions)
+        return Offer(row, path, path.stat().st_size, file_digest(path), companions)
+    except OSError as error:
+        raise InputError(
+            "a picture changed while the folder was read",
+            where=str(path),
+            why=f"{error.strerror}: {error.filename}",
+            fix="run again once nothing writes into the folder any more",
+        ) from error
+
+
+def _row_fault(row: Row, files: Mapping[str, Found], known: "_KnownNames") -> tuple[str, str] | None:
+    """Return why a row cannot be used and what to do next, or None."""
     for name in (row.file_name, *row.companions):
         found = files.get(name)
         if found is None:
-            return f"there is no file {name!r}{_hint(name, files)}"
+            return f"there is no file {name!r}{known.meant_by(name)}", _CORRECT_NAME
         if found.fault:
-            return found.fault if name == row.file_name else f"its companion {name!r}: {found.fault}"
-    return ""
+            return (
+                found.fault if name == row.file_name else f"its companion {name!r}: {found.fault}",
+                _PUT_FILE,
+            )
+    return None
 
 
-def _hint(name: str, files: Iterable[str]) -> str:
-    """Name the file that differs in letter case or Unicode form only, for such names look alike."""
-    folded = unicodedata.normalize("NFC", name).casefold()
-    for other in files:
-        if unicodedata.normalize("NFC", other).casefold() == folded:
-            return f", but there is {other!r} ({other!a}), which differs in letter case or Unicode form"
-    return ""
+class _KnownNames:
+    """The names in a folder, by what a person may confuse them with."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._looks: dict[str, str] = {}
+        self._others: dict[str, str] = {}
+        for name in names:
+            self._looks.setdefault(_look(name), name)
+            self._others.setdefault(posixpath.basename(name), name)
+            self._others.setdefault(posixpath.splitext(name)[0], name)
+
+    def meant_by(self, name: str) -> str:
+        """Name the file that was perhaps meant: one that looks alike, is elsewhere, or has another suffix."""
+        if twin := self._looks.get(_look(name)):
+            return f", but there is {twin!r} ({twin!a}), which differs in letter case or Unicode form"
+        other = self._others.get(posixpath.basename(name)) or self._others.get(posixpath.splitext(name)[0])
+        return f", but there is {other!r}" if other else ""
+
+
+def _look(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _without_doubles(offers: Iterable[Offer]) -> tuple[list[Offer], list[Verdict]]:
@@ -154,27 +206,40 @@ def _without_doubles(offers: Iterable[Offer]) -> tuple[list[Offer], list[Verdict
     doubled: list[Verdict] = []
     for offer in offers:
         if offer.sha256 in first:
-            doubled.append(offer.verdict().rejected(f"the same bytes as {first[offer.sha256]}"))
+            doubled.append(offer.verdict().rejected(f"the same bytes as {first[offer.sha256]}", KEEP_ONE))
         else:
             first[offer.sha256] = offer.row.file_name
             unique.append(offer)
     return unique, doubled
 
 
-def _judge_rest(files: Mapping[str, Found], rowed: set[str], companions: set[str]) -> list[Verdict]:
-    """Return a verdict for each file that no row has as its picture."""
-    return [_judge(found, found.name in companions) for name, found in files.items() if name not in rowed]
-
-
 def _judge(found: Found, is_companion: bool) -> Verdict:  # noqa: FBT001 - a fact about the file, not a switch
+    """Return the verdict on a file that no row has as its picture."""
+    return Verdict(found.name, *_standing(found, is_companion), **_own(found))
+
+
+def _own(found: Found | None) -> _Own:
+    """Return size, digest and format of a file that is not used; null where it cannot or must not be read."""
+    size = None if found is None else found.size
+    if found is None or found.fault:
+        return {"bytes": size, "sha256": None, "format": None}
+    try:
+        with found.path.open("rb") as stream:
+            start = stream.read(SIGNATURE_BYTES)
+        return {"bytes": size, "sha256": file_digest(found.path), "format": format_of(start)}
+    except OSError:
+        return {"bytes": size, "sha256": None, "format": None}
+
+
+def _standing(found: Found, is_companion: bool) -> tuple[Outcome, str, str]:  # noqa: FBT001 - as above
     if is_companion:
-        return Verdict(found.name, "companion", "named by a column of the metadata")
+        return "companion", "named by a column of the metadata", ""
     if found.junk:
-        return Verdict(found.name, "ignored", "a hidden file, or one that a file manager leaves")
-    if found.path.name in (METADATA_NAME, "metadata.csv", "metadata.parquet"):
-        return Verdict(
-            found.name, "rejected", f"a second metadata file; only {METADATA_NAME} at the top is read"
-        )
-    if found.is_picture or found.fault:
-        return Verdict(found.name, "rejected", found.fault or f"no row in {METADATA_NAME}")
-    return Verdict(found.name, "ignored", "not a picture")
+        return "ignored", "a hidden file, or one that a file manager leaves", ""
+    if found.path.name == METADATA_NAME or is_namesake(found.path.name):
+        return "rejected", f"a second metadata file; only {METADATA_NAME} at the top is read", _ONE_METADATA
+    if found.fault:
+        return "rejected", found.fault, _PUT_FILE
+    if found.is_picture:
+        return "rejected", f"no row in {METADATA_NAME}", _ADD_ROW
+    return "ignored", "not a picture, by its name", ""

@@ -17,6 +17,7 @@ from moongate.errors import ModelError
 from moongate.models.devices import resolve_device, torch_dtype
 from moongate.models.quiet import quiet_libraries
 from moongate.models.source import BaseSource
+from moongate.models.tokens import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def load_model(source: BaseSource, device: str | torch.device, precision: str) -
         text_encoder = CLIPTextModel.from_pretrained(
             **_safe_arguments(source, "text_encoder"), dtype=torch.float32
         )
-        tokenizer = CLIPTokenizer.from_pretrained(source.folder / "tokenizer", local_files_only=True)
+        tokenizer = load_tokenizer(source)
     for part in (vae, unet, text_encoder):
         part.to(where).eval().requires_grad_(False)
     model = DiffusionModel(

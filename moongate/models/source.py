@@ -75,8 +75,7 @@ class BaseSource:
         found = [Path("model_index.json"), Path("scheduler/scheduler_config.json")]
         for part in _WEIGHT_NAMES:
             found += [Path(part, "config.json"), Path(part, _weight_name(part, self.variant(part)))]
-        tokenizer = [Path("tokenizer", name) for name in _TOKENIZER_FILES]
-        found += [file for file in tokenizer if (self.folder / file).is_file()]
+        found += self._tokenizer_files()
         for file in found:
             if not (self.folder / file).is_file():
                 raise _missing(self.folder, str(file))
@@ -88,7 +87,11 @@ class BaseSource:
         Raises:
             ModelError: when one of them is missing.
         """
-        return json_digest([[file.as_posix(), _content_digest(self.folder / file)] for file in self.files()])
+        return self._digest_of(self.files())
+
+    def tokenizer_digest(self) -> str:
+        """Return the sha256 (64 hex digits) of the tokenizer alone: all that counting words depends on."""
+        return self._digest_of(self._tokenizer_files())
 
     def resolution(self) -> int:
         """Return the side in pixels of the squares that the model draws, from its configuration files.
@@ -118,6 +121,13 @@ class BaseSource:
                 raise _missing(self.folder, f"an entry for {part!r} in model_index.json")
         if not any(file.parent.name == "tokenizer" for file in self.files()):
             raise _missing(self.folder, "tokenizer/vocab.json and tokenizer/merges.txt")
+
+    def _tokenizer_files(self) -> tuple[Path, ...]:
+        files = (Path("tokenizer", name) for name in _TOKENIZER_FILES)
+        return tuple(file for file in files if (self.folder / file).is_file())
+
+    def _digest_of(self, files: tuple[Path, ...]) -> str:
+        return json_digest([[file.as_posix(), _content_digest(self.folder / file)] for file in files])
 
 
 def bundled_folder() -> Path:

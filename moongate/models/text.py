@@ -8,11 +8,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from moongate.errors import InputError
 from moongate.models.base import DiffusionModel
-
-
-def token_count(tokenizer: CLIPTokenizer, text: str) -> int:
-    """Return the number of tokens of `text`, the two end marks included."""
-    return len(_token_ids(tokenizer, text))
+from moongate.models.tokens import count_tokens
 
 
 def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
@@ -50,20 +46,12 @@ def encode_prompts(model: DiffusionModel, prompts: Sequence[str]) -> Tensor:
     return embed_tokens(model.text_encoder, token_ids).float()
 
 
-def _token_ids(tokenizer: CLIPTokenizer, text: str) -> list[int]:
-    return list(tokenizer(text, truncation=False, verbose=False).input_ids)
-
-
 def _refuse_too_long(tokenizer: CLIPTokenizer, prompt: str) -> None:
-    ids = _token_ids(tokenizer, prompt)
-    length = tokenizer.model_max_length
-    if len(ids) <= length:
-        return
-    # One place is the end mark's.
-    cut = tokenizer.decode(ids[length - 1 : -1]).strip()
-    raise InputError(
-        "a prompt is too long for the model",
-        where=f"prompt {prompt!r}",
-        why=f"it has {len(ids)} tokens and the model takes {length}; this would be cut off: {cut!r}",
-        fix="shorten the prompt",
-    )
+    count = count_tokens(tokenizer, prompt)
+    if not count.fits:
+        raise InputError(
+            "a prompt is too long for the model",
+            where=f"prompt {prompt!r}",
+            why=f"it has {count.complaint()}",
+            fix="shorten the prompt",
+        )

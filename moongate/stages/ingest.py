@@ -1,12 +1,12 @@
 """Ingest: check, normalise and describe every picture and caption of a folder."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from moongate.artifacts.digests import bytes_digest
 from moongate.artifacts.images import Picture, write_images
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef
@@ -14,28 +14,45 @@ from moongate.artifacts.schemas import INPUTS
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.artifacts.tables import write_table
 from moongate.config import IngestConfig
-from moongate.errors import InputError
-from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop, read_header
-from moongate.imagefolder.survey import Offer, Survey, survey_folder
+from moongate.imagefolder.account import Account, enforce, remarks
+from moongate.imagefolder.captions import CaptionJudge, CaptionRules
+from moongate.imagefolder.inspection import Inspection
+from moongate.imagefolder.pictures import PictureRules
+from moongate.imagefolder.survey import Survey, survey_folder
 from moongate.imagefolder.verdicts import Verdict
+from moongate.models.source import BaseSource
+from moongate.settings import Settings
 from moongate.stages.context import StageContext
+from moongate.subject import SubjectConfig
 
 STAGE = "ingest"
-REVISION = 1
+REVISION = 2
 INPUTS_NAME = "inputs.parquet"
+_REMARKS_SHOWN = 5
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class IngestInputs:
-    """A folder of pictures, and the side in pixels that the base model draws.
+    """A folder of pictures, and the model and subject they are for.
 
     Attributes:
         folder: holds the pictures and their `metadata.jsonl`.
-        resolution: used when the configuration does not set one.
+        base: says how large pictures are, when the configuration does not, and how captions are counted.
+        subject: what the pictures show; None = any captioned pictures, whose captions are their prompts.
     """
 
     folder: Path
-    resolution: int
+    base: BaseSource
+    subject: SubjectConfig | None = None
+
+
+class IngestSettings(Settings):
+    """What decides an image set."""
+
+    pictures: PictureRules
+    captions: CaptionRules
 
 
 def recipe(config: IngestConfig, inputs: IngestInputs) -> Recipe[ImageSetRef]:
@@ -51,24 +68,30 @@ def recipe(config: IngestConfig, inputs: IngestInputs) -> Recipe[ImageSetRef]:
 def ingest(config: IngestConfig, inputs: IngestInputs, context: StageContext) -> Obtained[ImageSetRef]:
     """Turn a folder into an image set: `images.parquet`, and `inputs.parquet` with a verdict on every file.
 
+    One picture is in memory at a time: for its file at most `listing.MAX_FILE_BYTES`, and for its pixels at
+    most `pictures.MEMORY_PER_PIXEL_BYTES` x `max_pixels`.
+
     Raises:
-        InputError: when files are rejected and `allow_rejects` is off (all of them are listed), when fewer
-            than `min_pictures` remain, or when a file changes while it is read.
+        RejectedInputsError: when files are rejected and `allow_rejects` is off (it has all of them), or when
+            fewer than `min_pictures` remain.
+        InputError: when the folder cannot be read as a whole, or a file changes while it is read.
     """
     survey = survey_folder(inputs.folder)
-    rules = _rules(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
-        pictures, verdicts = _develop_all(survey, rules, context)
-        _enforce(verdicts, config, inputs.folder)
-        write_images(folder, pictures)
+        verdicts = list(survey.others)
+        write_images(folder, _accepted(survey, _inspection(config, inputs), context, verdicts))
+        verdicts.sort(key=lambda verdict: (verdict.file_name, verdict.line or 0))
+        account = Account(inputs.folder, tuple(verdicts))
+        enforce(account, allow_rejects=config.allow_rejects, min_pictures=config.min_pictures)
         write_table(folder / INPUTS_NAME, [asdict(verdict) for verdict in verdicts], INPUTS)
-        return BuildFacts(items=len(pictures))
+        return BuildFacts(items=account.count("accepted"))
 
     obtained = context.store.obtain(_recipe(config, inputs, survey), build)
-    if obtained.cached:
-        # What is tolerated is no property of the pictures, so it is no part of their address either.
-        _enforce(read_verdicts(context.store.folder(obtained.ref)), config, inputs.folder)
+    account = Account(inputs.folder, _as_offered(read_verdicts(context.store.folder(obtained.ref)), survey))
+    # What is tolerated is no property of the pictures, so it is no part of their address either.
+    enforce(account, allow_rejects=config.allow_rejects, min_pictures=config.min_pictures)
+    _tell(account)
     return obtained
 
 
@@ -77,9 +100,26 @@ def read_verdicts(folder: Path) -> tuple[Verdict, ...]:
     return tuple(Verdict(**row) for row in pq.read_table(folder / INPUTS_NAME).to_pylist())
 
 
-def _rules(config: IngestConfig, inputs: IngestInputs) -> PictureRules:
+def _as_offered(stored: tuple[Verdict, ...], survey: Survey) -> tuple[Verdict, ...]:
+    """Return the verdicts with lines and junk as they are now, for neither changes the set."""
+    judged = {(verdict.file_name, verdict.sha256): verdict for verdict in stored}
+    now = [replace(judged[offer.row.file_name, offer.sha256], line=offer.row.line) for offer in survey.offers]
+    return tuple(sorted([*now, *survey.others], key=lambda verdict: (verdict.file_name, verdict.line or 0)))
+
+
+def _tell(account: Account) -> None:
+    """Warn of what was left out and of what is odd, but was accepted."""
+    if account.count("rejected"):
+        _log.warning("%s: %s; going on without them%s", account.folder, account.headline(), account.text())
+    if odd := remarks(account.verdicts):
+        lines = "".join(f"\n    {place}: {notes}" for place, notes in odd[:_REMARKS_SHOWN])
+        more = f"\n    and {len(odd) - _REMARKS_SHOWN:,} more" if len(odd) > _REMARKS_SHOWN else ""
+        _log.warning("%s: worth a look:%s%s", account.folder, lines, more)
+
+
+def _picture_rules(config: IngestConfig, inputs: IngestInputs) -> PictureRules:
     return PictureRules(
-        resolution=config.resolution or inputs.resolution,
+        resolution=config.resolution or inputs.base.resolution(),
         max_pixels=config.max_pixels,
         min_side=config.min_side,
         max_aspect=config.max_aspect,
@@ -88,76 +128,31 @@ def _rules(config: IngestConfig, inputs: IngestInputs) -> PictureRules:
 
 
 def _recipe(config: IngestConfig, inputs: IngestInputs, survey: Survey) -> Recipe[ImageSetRef]:
-    return Recipe(STAGE, REVISION, _rules(config, inputs), survey.content(), ImageSetRef)
+    settings = IngestSettings(
+        pictures=_picture_rules(config, inputs), captions=CaptionRules.of(inputs.subject)
+    )
+    content = (*survey.content(), ("tokenizer", inputs.base.tokenizer_digest()))
+    return Recipe(STAGE, REVISION, settings, content, ImageSetRef)
 
 
-def _develop_all(
-    survey: Survey, rules: PictureRules, context: StageContext
-) -> tuple[list[Picture], list[Verdict]]:
-    pictures: list[Picture] = []
-    verdicts: list[Verdict] = list(survey.others)
+def _inspection(config: IngestConfig, inputs: IngestInputs) -> Inspection:
+    return Inspection(_picture_rules(config, inputs), CaptionJudge(inputs.subject, inputs.base))
+
+
+def _accepted(
+    survey: Survey, inspection: Inspection, context: StageContext, verdicts: list[Verdict]
+) -> Iterator[Picture]:
+    """Yield the accepted pictures, one in memory at a time, and append the verdict on each offer."""
     with context.progress.track(STAGE, len(survey.offers)) as advance:
         for offer in survey.offers:
-            picture, verdict = _develop(offer, rules)
-            if picture is not None:
-                pictures.append(picture)
+            pixels, verdict = inspection.judge(offer)
             verdicts.append(verdict)
+            if pixels is not None and verdict.image_id is not None:
+                yield Picture.from_pixels(
+                    pixels,
+                    image_id=verdict.image_id,
+                    file_name=offer.row.file_name,
+                    text=offer.row.text,
+                    extra=offer.row.extra,
+                )
             advance(1)
-    return pictures, sorted(verdicts, key=lambda verdict: (verdict.file_name, verdict.line or 0))
-
-
-def _develop(offer: Offer, rules: PictureRules) -> tuple[Picture | None, Verdict]:
-    content = _read_unchanged(offer)
-    verdict = offer.verdict()
-    try:
-        header = read_header(content)
-        verdict = replace(verdict, **asdict(header))
-        developed = develop(content, rules)
-    except PictureFaultError as fault:
-        return None, verdict.rejected(str(fault))
-    # Named by content: renaming a file changes neither its identity nor its noise.
-    image_id = offer.sha256[:16]
-    picture = Picture.from_pixels(
-        developed.pixels,
-        image_id=image_id,
-        file_name=offer.row.file_name,
-        text=offer.row.text,
-        extra=offer.row.extra,
-    )
-    return picture, replace(verdict, image_id=image_id, treatments="; ".join(developed.treatments))
-
-
-def _read_unchanged(offer: Offer) -> bytes:
-    """Return the bytes that the recipe was made from."""
-    try:
-        content = offer.path.read_bytes()
-    except OSError:
-        content = b""
-    if bytes_digest(content) != offer.sha256:
-        raise InputError(
-            "a picture changed while it was read",
-            where=str(offer.path),
-            why="its bytes are not those that were hashed a moment ago",
-            fix="run again once nothing writes into the folder any more",
-        )
-    return content
-
-
-def _enforce(verdicts: Sequence[Verdict], config: IngestConfig, folder: Path) -> None:
-    rejected = [verdict for verdict in verdicts if verdict.verdict == "rejected"]
-    accepted = sum(verdict.verdict == "accepted" for verdict in verdicts)
-    listing = "".join(f"\n    {verdict}" for verdict in rejected)
-    if rejected and not config.allow_rejects:
-        raise InputError(
-            f"{len(rejected)} of the inputs cannot be used",
-            where=str(folder),
-            why=f"{accepted} pictures are fine, these are not:{listing}",
-            fix="correct or remove them, or set ingest.allow_rejects=true to go on without them",
-        )
-    if accepted < config.min_pictures:
-        raise InputError(
-            f"{accepted} usable pictures are too few",
-            where=str(folder),
-            why=f"ingest.min_pictures is {config.min_pictures}; rejected: {listing or 'none'}",
-            fix="add pictures with a row each in metadata.jsonl, or lower ingest.min_pictures",
-        )

@@ -172,13 +172,13 @@ def _run_row(config: RunConfig, inputs: RecordInputs) -> dict[str, object]:
 
 def _stage_row(config: RunConfig, run: RunRecord, entry: StageEntry) -> dict[str, object]:
     own = {"run_id": run.run_id, "subject": config.subject.name}
-    return own | entry.model_dump(exclude={"kind"})
+    return own | entry.model_dump(exclude={"kind", "rebuilt"})
 
 
 def _stage_fact(entry: StageEntry) -> "StageFact":
     from moongate.report.evidence import StageFact
 
-    return StageFact(**entry.model_dump(exclude={"kind", "attempt"}))
+    return StageFact(**entry.model_dump(exclude={"kind", "attempt", "rebuilt"}))
 
 
 def _ended(run: RunRecord) -> datetime:

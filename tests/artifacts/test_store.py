@@ -1,8 +1,10 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from time import monotonic, sleep
 
 import pytest
 from pydantic import BaseModel
@@ -35,7 +37,7 @@ def build(folder):
         os.kill(os.getpid(), signal.SIGKILL)
     with (root / "builds.log").open("a") as log:
         log.write("built\\n")
-    time.sleep(0.3)
+    time.sleep(600 if action == "hang" else 0.3)
     (folder / "data.bin").write_bytes(b"whole")
 
 print(store.obtain(recipe, build).cached)
@@ -69,6 +71,19 @@ def never(folder: Path) -> None:
 def child(root: Path, action: str) -> subprocess.Popen:
     arguments = [sys.executable, "-c", CHILD, str(root), action]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.02)
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Tell whether the process sleeps in flock(2): in Linux's list of locks, who waits has an arrow."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and str(pid) in line.split() for line in lines)
 
 
 def test_an_artifact_is_built_once_and_then_found(store):
@@ -138,13 +153,26 @@ def edit_the_recipe(folder):
     path.write_text(path.read_text().replace('"steps": 3', '"steps": 4'))
 
 
+def edit_what_the_manifest_says_of_the_build(folder):
+    path = folder / "artifact.json"
+    path.write_text(path.read_text().replace('"items": 2', '"items": 3'))
+
+
 def spoil_the_manifest(folder):
     (folder / "artifact.json").write_text("{")
 
 
 @pytest.mark.parametrize(
     "damage",
-    [flip_a_bit, truncate, remove, add, edit_the_recipe, spoil_the_manifest],
+    [
+        flip_a_bit,
+        truncate,
+        remove,
+        add,
+        edit_the_recipe,
+        edit_what_the_manifest_says_of_the_build,
+        spoil_the_manifest,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_a_damaged_artifact_is_set_aside_loudly_and_built_again(store, caplog, damage):
@@ -157,11 +185,24 @@ def test_a_damaged_artifact_is_set_aside_loudly_and_built_again(store, caplog, d
     assert (folder / "data.bin").read_bytes() == b"whole"
 
 
-def test_of_several_processes_one_builds_and_the_others_reuse(store):
-    children = [child(store.root, "build") for _ in range(3)]
+@pytest.mark.parametrize("processes", [2, 4])
+def test_of_several_processes_one_builds_and_the_others_reuse(store, processes):
+    children = [child(store.root, "build") for _ in range(processes)]
     answers = sorted(process.communicate(timeout=60)[0].strip() for process in children)
-    assert answers == ["False", "True", "True"]
+    assert answers == ["False", *["True"] * (processes - 1)]
     assert (store.root / "builds.log").read_text() == "built\n"
+
+
+def test_a_process_that_waits_for_a_builder_takes_over_the_moment_that_one_is_killed(store):
+    log = store.root / "builds.log"
+    with child(store.root, "hang") as builder:
+        wait_until(log.exists)
+        with child(store.root, "build") as waiting:
+            wait_until(lambda: waits_for_a_lock(waiting.pid))
+            builder.kill()
+            assert waiting.communicate(timeout=60)[0].strip() == "False"
+    assert log.read_text() == "built\nbuilt\n"
+    assert (store.folder(make().ref) / "data.bin").read_bytes() == b"whole"
 
 
 def test_of_several_threads_one_builds_and_the_others_wait(store):

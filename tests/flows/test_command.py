@@ -90,6 +90,36 @@ def test_a_dry_run_of_what_is_cached_needs_no_torch(environment: dict[str, str],
     subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
 
 
+def test_a_rerun_tells_how_a_second_build_compares_and_what_it_repeats(
+    moongate: Command, first: RunRecord
+) -> None:
+    done = moongate("rerun", first.run_id, "--stage", "train", "--only", "--force")
+    assert done.returncode == 0, done.stderr
+    assert "train tuned: second build byte-identical, times in train_steps.parquet aside" in done.stderr
+    shown = moongate("show").stderr
+    assert f"repeats {first.run_id} from train on, nothing changed, train built a second time" in shown
+    explained = moongate("why", "last", "train")
+    assert explained.stdout.startswith("train tuned was built: a second build was forced")
+
+
+def test_a_rerun_that_would_change_what_comes_before_its_stage_is_refused(
+    moongate: Command, first: RunRecord
+) -> None:
+    changed = ("rerun", first.run_id, "--stage", "sample", "--set", "train.steps=3")
+    for done in (moongate(*changed), moongate(*changed, "--dry-run")):
+        assert done.returncode == 1
+        assert "train.steps is 3, was 4" in done.stderr
+        assert f"moongate rerun {first.run_id} --stage train" in done.stderr
+    assert json.loads(moongate("runs", "--json").stdout)[0]["overrides"] == []
+
+
+def test_the_store_of_a_run_has_no_garbage(moongate: Command, first: RunRecord) -> None:
+    assert json.loads(moongate("gc", "--grace", "0", "--json").stdout) == []
+    dropped = json.loads(moongate("gc", "--grace", "0", "--keep-runs", "0", "--json").stdout)
+    assert {item["state"] for item in dropped} == {"removable"}
+    assert moongate("show", first.run_id).returncode == 0
+
+
 def test_a_users_server_shows_the_run(environment: dict[str, str], first: RunRecord) -> None:
     arguments = ["stage", "cache", "--run", first.run_id, "--quiet"]
     subprocess.run(

@@ -7,7 +7,7 @@ from flows.plan import plan
 from moongate.config import RunConfig
 from moongate.errors import InputError
 from moongate.overrides import with_overrides
-from moongate.runs import VERBS, RunRecord, list_runs, run_folder
+from moongate.runs import RunRecord, list_runs, run_folder
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -50,15 +50,6 @@ def test_a_second_run_finds_everything_and_evaluates_no_unet(first: RunRecord, c
 def test_a_plan_gives_the_addresses_that_a_run_then_fills(first: RunRecord, config: RunConfig) -> None:
     planned = [(stage.stage, stage.role, stage.digest) for stage in plan(config, "record")]
     assert planned == [(entry.stage, entry.role, entry.digest) for entry in first.stages[:-1]]
-
-
-def test_one_stage_again_with_another_setting_builds_only_what_depends_on_it(
-    first: RunRecord, config: RunConfig
-) -> None:
-    again = personalize(with_overrides(config, ["sample.guidance=2"]), "sample", first.run_id)
-    assert (again.parent, again.until) == (first.run_id, "sample")
-    assert {entry.stage for entry in again.stages if not entry.cached} == {"sample"}
-    assert VERBS.index(again.stages[-1].stage) == VERBS.index("sample")
 
 
 def test_without_prior_preservation_its_stage_is_left_out(first: RunRecord, config: RunConfig) -> None:

@@ -167,7 +167,12 @@ def test_the_true_format_is_recorded_whatever_the_name():
     assert (header.format, header.width, header.height) == ("WEBP", 40, 50)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
+def test_an_empty_file_is_called_empty():
+    with pytest.raises(PictureFaultError, match="the file is empty"):
+        read_header(b"")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_other_files_start_no_decoder(content):
     with pytest.raises(PictureFaultError, match="not a PNG, JPEG or WebP file"):
         read_header(content)

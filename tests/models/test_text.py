@@ -6,7 +6,8 @@ import torch
 from moongate.errors import InputError
 from moongate.models.base import DiffusionModel, load_model
 from moongate.models.source import BaseSource
-from moongate.models.text import embed_tokens, encode_prompts, token_count, tokenize
+from moongate.models.text import embed_tokens, encode_prompts, tokenize
+from moongate.models.tokens import count_tokens
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def test_a_prompt_is_the_same_in_any_company(model: DiffusionModel) -> None:
 
 
 def test_tokens_are_counted_with_both_end_marks(model: DiffusionModel) -> None:
-    assert token_count(model.tokenizer, "") == 2
-    assert token_count(model.tokenizer, "a sks duck") == 5
+    assert count_tokens(model.tokenizer, "").tokens == 2
+    assert count_tokens(model.tokenizer, "a sks duck").tokens == 5
 
 
 def test_longest_prompt_fits_and_one_more_token_is_refused_with_what_would_be_cut(

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -14,8 +15,10 @@ from moongate.artifacts.images import as_dataset, read_images
 from moongate.artifacts.store import Store
 from moongate.config import IngestConfig
 from moongate.errors import InputError
+from moongate.models.source import BaseSource, bundled_folder
 from moongate.stages.context import StageContext
 from moongate.stages.ingest import IngestInputs, ingest, read_verdicts, recipe
+from moongate.subject import SubjectConfig
 
 CONFIG = IngestConfig()
 LENIENT = IngestConfig(allow_rejects=True, min_pictures=1)
@@ -52,8 +55,11 @@ def context(tmp_path):
     return StageContext(Store(tmp_path / "store"))
 
 
+TOYBOX = BaseSource(bundled_folder() / "base", "toybox")
+
+
 def inputs(folder: Path) -> IngestInputs:
-    return IngestInputs(folder, resolution=64)
+    return IngestInputs(folder, TOYBOX)
 
 
 def verdicts(context: StageContext, folder: Path) -> dict[str, tuple[str, str]]:
@@ -154,7 +160,7 @@ def test_every_rejected_input_is_listed_at_once_and_nothing_is_published(folder,
     with pytest.raises(InputError) as caught:
         ingest(CONFIG, inputs(folder), context)
     message = str(caught.value)
-    assert "4 of the inputs cannot be used" in message
+    assert "4 of 6 inputs cannot be used" in message
     assert "1.png, line 2: not a PNG, JPEG or WebP file" in message
     assert "2.png, line 3: there is no file" in message
     assert "9.png: no row in metadata.jsonl" in message
@@ -175,8 +181,62 @@ def test_with_rejects_allowed_the_rest_goes_on_and_the_verdicts_are_kept(folder,
 def test_a_set_made_with_rejects_is_still_refused_where_they_are_not_allowed(folder, context):
     (folder / "1.png").write_bytes(b"no picture")
     ingest(LENIENT, inputs(folder), context)
-    with pytest.raises(InputError, match="1 of the inputs cannot be used"):
+    with pytest.raises(InputError, match="1 of 4 inputs cannot be used"):
         ingest(CONFIG, inputs(folder), context)
+
+
+def test_lines_are_those_of_today_although_the_set_is_of_yesterday(folder, context):
+    (folder / "1.png").write_bytes(b"no picture")
+    (folder / "2.png").unlink()
+    ingest(LENIENT, inputs(folder), context)
+    content = (folder / "metadata.jsonl").read_text()
+    (folder / "metadata.jsonl").write_text("\n\n" + content)
+    assert ingest(LENIENT, inputs(folder), context).cached
+    with pytest.raises(InputError) as caught:
+        ingest(CONFIG, inputs(folder), context)
+    assert "1.png, line 4: not a PNG" in str(caught.value)
+    assert "2.png, line 5: there is no file" in str(caught.value)
+
+
+def test_every_offered_file_has_size_digest_and_format(folder, context):
+    (folder / "1.png").write_bytes(b"GIF89a and more")
+    save(folder / "9.png", 9)
+    (folder / "notes.txt").write_text("ducks")
+    obtained = ingest(LENIENT, inputs(folder), context)
+    rows = {row.file_name: row for row in read_verdicts(context.store.folder(obtained.ref))}
+    for name, row in rows.items():
+        content = (folder / name).read_bytes()
+        assert (row.bytes, row.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert {name: row.format for name, row in rows.items()} == {
+        "0.png": "PNG",
+        "1.png": "GIF",
+        "2.png": "PNG",
+        "3.png": "PNG",
+        "9.png": "PNG",
+        "notes.txt": None,
+    }
+    assert [rows[f"{number}.png"].caption_tokens for number in range(4)] == [6] * 4
+
+
+def test_the_tokenizer_is_part_of_the_address_and_the_rest_of_the_model_is_not(folder, tmp_path):
+    copied = tmp_path / "base"
+    shutil.copytree(TOYBOX.folder, copied)
+    before = recipe(CONFIG, inputs(folder)).digest
+    (copied / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"another")
+    assert recipe(CONFIG, IngestInputs(folder, BaseSource(copied, "b"))).digest == before
+    tokenizer = copied / "tokenizer" / "tokenizer_config.json"
+    tokenizer.write_text(tokenizer.read_text().replace("32", "24"))
+    assert recipe(CONFIG, IngestInputs(folder, BaseSource(copied, "b"))).digest != before
+
+
+def test_the_identifier_matters_only_where_captions_are_prompts(folder):
+    def digest(identifier: str, prompt: str) -> str:
+        subject = SubjectConfig(identifier=identifier, instance_prompt=prompt)
+        return recipe(CONFIG, IngestInputs(folder, TOYBOX, subject)).digest
+
+    fixed, captioned = "a {identifier} {class_noun}", "{caption}"
+    assert digest("sks", fixed) == digest("zwx", fixed)
+    assert digest("sks", captioned) != digest("zwx", captioned)
 
 
 def test_too_few_pictures_are_refused(folder, context):

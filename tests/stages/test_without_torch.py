@@ -9,10 +9,12 @@ from moongate.artifacts.refs import ImageSetRef, LatentSetRef
 from moongate.config import RunConfig
 from moongate.models.source import BaseSource
 from moongate.prompts import class_prompt
-from moongate.stages import cache, invert, prior, sample
+from moongate.stages import cache, ingest, invert, prior, sample
 
 run, base = RunConfig(), BaseSource(Path(sys.argv[1]), "tiny")
 images, latents = ImageSetRef("a" * 64), LatentSetRef("b" * 64)
+pictures = Path(run.ingest.evaluation_folder)
+ingest.recipe(run.ingest, ingest.IngestInputs(pictures, base, run.subject)).digest
 prior.recipe(run.prior, prior.PriorInputs(base, "float32", "a duck", 0)).digest
 cache.recipe(run.cache, cache.CacheInputs(images, base, run.subject)).digest
 invert.recipe(run.invert, invert.InvertInputs(base, "float32", images, latents)).digest

@@ -13,7 +13,7 @@ from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.errors import InputError
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
-from tasks.policies import STAGE_POLICY, is_transient, performed
+from tasks.policies import STAGE_POLICY, Terms, is_transient, performed
 from tasks.progress import reporting_to
 
 
@@ -42,7 +42,7 @@ def count(config: CountConfig, inputs: CountInputs, context: StageContext) -> Ob
 
 @task(name="count", **STAGE_POLICY)
 def count_task(config: CountConfig, inputs: CountInputs) -> Obtained[MetricsRef]:
-    return performed(count, config, inputs, "cpu")
+    return performed(count, config, inputs, Terms("cpu"))
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_a_task_reports_to_the_display_of_its_context() -> None:
 
     display, config, inputs = Display(), CountConfig(number=3), CountInputs()
     with reporting_to(display):
-        performed(count, config, inputs, "cpu")
+        performed(count, config, inputs, Terms("cpu"))
     assert display.seen == [("count", 3)]
 
 

@@ -1,0 +1,62 @@
+"""The options that several commands share, and the names of the stages as arguments."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Verb(StrEnum):
+    """The eight stages, in the order of the chain."""
+
+    ingest = "ingest"
+    prior = "prior"
+    cache = "cache"
+    train = "train"
+    invert = "invert"
+    sample = "sample"
+    evaluate = "evaluate"
+    record = "record"
+
+
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="Bundled preset, or a TOML file as `config` prints."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as train.steps=200. Repeatable."),
+]
+Subject = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Pictures and metadata.jsonl of your subject; or a folder with train/ and holdout/ in it.",
+    ),
+]
+ClassNoun = Annotated[
+    str | None, typer.Option(metavar="NOUN", help="What kind of thing the subject is, such as dog.")
+]
+Identifier = Annotated[
+    str | None, typer.Option(metavar="WORD", help="The rare word that comes to mean the subject.")
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL[@COMMIT]",
+        help="Base model: toybox, a diffusers folder, or owner/name@<40 digits>.",
+    ),
+]
+AllowRejects = Annotated[
+    bool,
+    typer.Option("--allow-rejects", help="Go on without the files that cannot be used. Else the run ends."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then the report's path.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+WHICH_RUN = "Id of a run, a part of it, or `last`."
+RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
+WhichRun = Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)]

@@ -1,0 +1,63 @@
+"""The folders of a run, taken in together: what is wrong with any of them is said at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from flows.ingredients import Ingredients
+from flows.performers import Perform
+from moongate.artifacts.refs import ImageSetRef
+from moongate.artifacts.store import Store
+from moongate.artifacts.tables import write_run_table
+from moongate.errors import InputError
+from moongate.imagefolder.account import RejectedInputsError
+from moongate.runs import RunRecord
+from tasks.ingest import ingest
+
+
+class UnusableFoldersError(InputError):
+    """Some of a run's folders cannot be used; it carries what is wrong with each, by its role."""
+
+    def __init__(self, faults: Mapping[str, InputError]) -> None:
+        super().__init__(
+            f"{len(faults)} of the folders cannot be used" if len(faults) > 1 else "a folder cannot be used",
+            where=", ".join(faults),
+            why="".join(f"\n  [{role}] {fault}" for role, fault in faults.items()),
+            fix="do as said for each, then the same command again",
+        )
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.faults,))
+
+
+def take_in(given: Ingredients, perform: Perform) -> dict[str, ImageSetRef]:
+    """Ingest every folder of a run and return the image sets by role; `holdout` may be absent.
+
+    Raises:
+        UnusableFoldersError: when any of them cannot be used, after all of them were tried.
+    """
+    subject, sets, faults = given.config.subject, dict[str, ImageSetRef](), dict[str, InputError]()
+    folders = {"train": given.subject_folder(subject.folder)}
+    if subject.holdout_folder:
+        folders["holdout"] = given.subject_folder(subject.holdout_folder)
+    folders["evaluation"] = given.captioned_folder(given.config.ingest.evaluation_folder)
+    for role, (config, inputs) in folders.items():
+        try:
+            sets[role] = perform(ingest, role, config, inputs)
+        except InputError as fault:
+            faults[role] = fault
+    if faults:
+        raise UnusableFoldersError(faults)
+    return sets
+
+
+def record_refused(store: Store, run: RunRecord, faults: Mapping[str, InputError]) -> None:
+    """Write the verdicts on the refused folders to the table `inputs`: such a run has no other record."""
+    rows: Sequence[dict[str, object]] = [
+        {"run_id": run.run_id, "subject": run.config.subject.name, "role": role, **asdict(verdict)}
+        for role, fault in faults.items()
+        if isinstance(fault, RejectedInputsError)
+        for verdict in fault.account.verdicts
+    ]
+    if rows:
+        write_run_table(store.root, "inputs", rows, run_id=run.run_id, stage="ingest")
