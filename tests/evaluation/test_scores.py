@@ -57,13 +57,13 @@ def test_a_prompt_with_one_picture_has_no_diversity() -> None:
 
 
 def test_pictures_that_copy_the_training_set_score_highest_and_a_single_one_cannot_be_judged() -> None:
-    training = gallery("real", [None] * 4, seed=5)
+    training = replace(gallery("real", [None] * 4), clip=unit(4, 5, width=64))
     copied = replace(gallery("tuned", ["p0"] * 4), clip=training.clip)
-    original = gallery("base", ["p0"] * 4, seed=9)
+    original = replace(gallery("base", ["p0"] * 4), clip=unit(4, 9, width=64))
     lowest_copy = min(row.value for row in scores.copying(copied, training, "vit@1").rows)
     highest_original = max(row.value for row in scores.copying(original, training, "vit@1").rows)
     assert lowest_copy > highest_original
-    alone = gallery("real", [None], seed=5)
+    alone = replace(gallery("real", [None]), clip=unit(1, 5, width=64))
     assert {row.status for row in scores.copying(copied, alone, "vit@1").rows} == {"too_few"}
 
 

@@ -170,7 +170,7 @@ SETTINGS = {
     "prior.num_images=4": CLASS | LEARNED,
     "train.learning_rate=0.01": LEARNED,
     "invert.steps=4": INVERTED,
-    "sample.guidance=5": FROM_NOISE | {"sample swapped", "evaluate all"},
+    "sample.guidance=5": FROM_NOISE | {"evaluate all"},
     "sample.class_images=4": {"sample base class", "sample tuned class", "evaluate all"},
     "evaluate.confidence=0.9": {"evaluate all"},
 }

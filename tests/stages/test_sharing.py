@@ -16,7 +16,8 @@ import json, sys, time
 from pathlib import Path
 import pyarrow.parquet as pq
 from moongate.artifacts.store import Store
-from moongate.config import IngestConfig
+from moongate.config import BaseConfig, IngestConfig
+from moongate.models.source import resolve_base
 from moongate.stages.context import StageContext
 from moongate.stages.ingest import IngestInputs, ingest
 
@@ -25,9 +26,10 @@ print("ready", flush=True)
 while not start.exists():
     time.sleep(0.005)
 context = StageContext(Store(root), device="cpu")
+base = resolve_base(BaseConfig())
 answers = []
 for folder in folders:
-    obtained = ingest(IngestConfig(), IngestInputs(folder, 64), context)
+    obtained = ingest(IngestConfig(), IngestInputs(folder, base), context)
     rows = pq.read_table(context.store.folder(obtained.ref) / "images.parquet").num_rows
     answers.append([obtained.ref.digest, obtained.cached, rows])
 print(json.dumps(answers))
