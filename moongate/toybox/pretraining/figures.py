@@ -166,13 +166,13 @@ personalization in it.
 | `judges` | own, on renders only | object {figures.judge_object:.1%}, colour {figures.judge_colour:.1%}, \
 scene {figures.judge_scene:.1%} |
 
-{figures.prompts} prompts that no training picture has as its caption, one picture each, DDIM with {STEPS}
+{figures.prompts:,} prompts that no training picture has as its caption, one picture each, DDIM with {STEPS}
 steps at guidance {GUIDANCE:g}, judged right: **object {figures.sample_object:.1%}, colour \
 {figures.sample_colour:.1%}, scene {figures.sample_scene:.1%}**.
 
-Training: {config.pictures} pictures of the vocabulary and {config.instance_pictures} in unnamed looks;
-autoencoder {config.autoencoder.steps} steps of {config.autoencoder.batch_size}, denoiser
-{config.denoiser.steps} steps of {config.denoiser.batch_size}; the text encoder starts as CLIP's text tower
-and is trained with the U-Net. Weights are float16 safetensors. Intended for learning, tests and comparisons
+Training: {config.pictures:,} pictures of the vocabulary and {config.instance_pictures:,} in unnamed looks;
+autoencoder {config.autoencoder.steps:,} steps of {config.autoencoder.batch_size}, its decoder
+{config.decoder.steps:,} more, denoiser {config.denoiser.steps:,} steps of {config.denoiser.batch_size}; the
+text encoder starts as CLIP's text tower and is trained with the U-Net. Weights are float16 safetensors. Intended for learning, tests and comparisons
 of methods; it knows nothing of photographs.
 """
