@@ -173,6 +173,6 @@ steps at guidance {GUIDANCE:g}, judged right: **object {figures.sample_object:.1
 Training: {config.pictures:,} pictures of the vocabulary and {config.instance_pictures:,} in unnamed looks;
 autoencoder {config.autoencoder.steps:,} steps of {config.autoencoder.batch_size}, its decoder
 {config.decoder.steps:,} more, denoiser {config.denoiser.steps:,} steps of {config.denoiser.batch_size}; the
-text encoder starts as CLIP's text tower and is trained with the U-Net. Weights are float16 safetensors. Intended for learning, tests and comparisons
-of methods; it knows nothing of photographs.
+text encoder starts as CLIP's text tower and is trained with the U-Net. Weights are float16 safetensors.
+Intended for learning, tests and comparisons of methods; it knows nothing of photographs.
 """
