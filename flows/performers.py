@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from prefect import State, Task
 
+from moongate.artifacts.memory import restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained
@@ -74,6 +75,7 @@ class Live:
         """Run the last stage, which makes no artifact."""
         check_wanted("record", self.until)
         started = perf_counter()
+        restart_peak_memory()
         record(config, inputs)
         self.run.add_record(perf_counter() - started)
 

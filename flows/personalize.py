@@ -15,7 +15,8 @@ from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.identifiers import doubts_about
 from moongate.models.source import BaseSource, resolve_base
-from moongate.runs import Origin, RunRecord, Verb, going_on, new_run_id
+from moongate.run_tables import on_record
+from moongate.runs import Origin, RunRecord, Verb, new_run_id
 from tasks.cache import cache
 from tasks.evaluate import evaluate
 from tasks.invert import invert
@@ -46,7 +47,7 @@ def personalize(
     for doubt in doubts_about(config.subject, base):
         _log.warning("%s", doubt)
     check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
-    with going_on(store.root, _new_record(config, until, origin)) as run:
+    with on_record(store.root, _new_record(config, until, origin), base) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
             _perform_all(config, base, Live(run, until, config.base.device, rebuild))

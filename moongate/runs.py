@@ -19,7 +19,8 @@ from typing import IO, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moongate.artifacts.durability import atomic_file
-from moongate.artifacts.store import Obtained, peak_memory_bytes
+from moongate.artifacts.memory import peak_memory_bytes
+from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.errors import InputError, StoreError
 

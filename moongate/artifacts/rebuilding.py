@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from moongate.artifacts.locks import exclusive
 from moongate.artifacts.manifest import BuildFacts
+from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.sameness import compare_builds
-from moongate.artifacts.store import Obtained, Store, peak_memory_bytes
+from moongate.artifacts.store import Obtained, Store
 
 R = TypeVar("R", bound=Ref)
 
@@ -40,6 +41,7 @@ class Rebuilding(Store):
 
     def _build_again(self, recipe: Recipe[R], build: Callable[[Path], BuildFacts | None]) -> Obtained[R]:
         started = perf_counter()
+        restart_peak_memory()
         address = self._address(recipe)
         with self._workspace(address, "rebuilding") as folder:
             facts = build(folder) or BuildFacts()

@@ -201,13 +201,18 @@ SUMMARY = Table(
 
 RUNS = Table(
     "runs",
-    1,
+    2,
     "run",
     pa.schema(
         [
             *_text_columns(*_RUN_COLUMNS),
             *_required(base=_TEXT, base_digest=_TEXT, method=_TEXT, seed=_COUNT, config_json=_TEXT),
+            # status: completed, failed (with its error) or interrupted
             *_required(versions=_TEXT, started_utc=_TEXT, ended_utc=_TEXT, wall_s=_REAL, status=_TEXT),
+            *_optional(error=_TEXT),
+            # until: the last stage asked for; parent, from_stage: the run that this one repeats, and whence
+            *_required(until=_TEXT),
+            *_optional(parent=_TEXT, from_stage=_TEXT),
             *_required(unet_evals=_COUNT),
         ]
     ),

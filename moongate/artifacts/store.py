@@ -15,9 +15,7 @@ may be removed.
 import errno
 import logging
 import os
-import resource
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from uuid import uuid4
 from moongate.artifacts.durability import sync_folder, sync_tree
 from moongate.artifacts.locks import exclusive, shared
 from moongate.artifacts.manifest import MANIFEST_NAME, BuildFacts, Manifest, describe, read_manifest
+from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.errors import StoreError
@@ -54,7 +53,7 @@ class Obtained(Generic[R]):
         cached: True when nothing was built.
         wall_s: seconds spent here, waiting for another builder included.
         facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
-        peak_memory_bytes: highest resident memory of this process so far.
+        peak_memory_bytes: highest resident memory of this process meanwhile.
         rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
     """
 
@@ -140,6 +139,7 @@ class Store:
             StoreError: when the disk is full.
         """
         started = perf_counter()
+        restart_peak_memory()
         if self.find(recipe) is None:
             with self._lock(recipe):
                 if not self._verified(recipe):
@@ -237,12 +237,6 @@ class Store:
 
         with exclusive(self.root / "locks" / f"{recipe.stage}-{recipe.digest}.lock", tell):
             yield
-
-
-def peak_memory_bytes() -> int:
-    """Return the highest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _problems(folder: Path) -> tuple[str, ...]:

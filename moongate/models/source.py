@@ -55,6 +55,11 @@ class BaseSource:
     name: str
     revision: str | None = None
 
+    @property
+    def label(self) -> str:
+        """What tables and reports call the model and, when it has one, its revision."""
+        return f"{self.name}@{self.revision[:12]}" if self.revision else self.name
+
     def variant(self, part: str) -> str | None:
         """Return the variant of the weights of `part` ("unet", "vae", "text_encoder"): None, or "fp16".
 

@@ -1,6 +1,5 @@
 """Record: the tables, contact sheets, report and exported model of one run. None is content addressed."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from moongate.report.evidence import Evidence, RunFacts, SettingGroup, StageFact
 
 STAGE = "record"
-COMPLETED = "completed"
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def gather(config: RunConfig, inputs: RecordInputs, store: Store) -> "Evidence":
 
 
 def write_tables(config: RunConfig, inputs: RecordInputs, store: Store) -> None:
-    """Write the run's part of every table; a table without rows in this run gets no file."""
+    """Write the run's part of every table of results; a table without rows in this run gets no file."""
     run = inputs.run
     metrics = [inputs.metrics] if inputs.metrics else []
     copies: tuple[tuple[str, str, Sequence[Ref]], ...] = (
@@ -123,8 +121,6 @@ def write_tables(config: RunConfig, inputs: RecordInputs, store: Store) -> None:
             _write_rows(store, name, stamped(pa.concat_tables(parts), **own), stage, run)
     offered = [stamped(rows, **own, role=role) for role, rows in _offered(inputs, store)]
     _write_rows(store, "inputs", pa.concat_tables(offered), "ingest", run)
-    _write_rows(store, "runs", [_run_row(config, inputs)], STAGE, run)
-    _write_rows(store, "stages", [_stage_row(config, run, entry) for entry in run.stages], STAGE, run)
 
 
 def _offered(inputs: RecordInputs, store: Store) -> Iterator[tuple[str, pa.Table]]:
@@ -144,35 +140,9 @@ def _rows_of(store: Store, ref: Ref, name: str) -> pa.Table | None:
     return rows.replace_schema_metadata(None) if rows.num_rows else None
 
 
-def _write_rows(
-    store: Store, name: str, rows: pa.Table | list[dict[str, object]], stage: str, run: RunRecord
-) -> None:
+def _write_rows(store: Store, name: str, rows: pa.Table, stage: str, run: RunRecord) -> None:
     # The attempt of a run is no part of these files' names: a retry replaces what the attempt before it left.
     write_run_table(store.root, name, rows, run_id=run.run_id, stage=stage)
-
-
-def _run_row(config: RunConfig, inputs: RecordInputs) -> dict[str, object]:
-    run = inputs.run
-    return {
-        "run_id": run.run_id,
-        "subject": config.subject.name,
-        "base": _base_name(inputs.base),
-        "base_digest": inputs.base.digest(),
-        "method": config.train.method,
-        "seed": config.seed,
-        "config_json": config.model_dump_json(),
-        "versions": json.dumps({item.name: item.version for item in library_versions()}),
-        "started_utc": run.started_utc,
-        "ended_utc": _ended(run).isoformat(timespec="milliseconds"),
-        "wall_s": (_ended(run) - datetime.fromisoformat(run.started_utc)).total_seconds(),
-        "status": COMPLETED,
-        "unet_evals": run.unet_evals,
-    }
-
-
-def _stage_row(config: RunConfig, run: RunRecord, entry: StageEntry) -> dict[str, object]:
-    own = {"run_id": run.run_id, "subject": config.subject.name}
-    return own | entry.model_dump(exclude={"kind", "rebuilt"})
 
 
 def _stage_fact(entry: StageEntry) -> "StageFact":
@@ -194,7 +164,7 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         class_noun=config.subject.class_noun,
         identifier=config.subject.identifier,
         class_prompt=config.subject.class_text(),
-        base_model=_base_name(inputs.base),
+        base_model=inputs.base.label,
         base_digest=inputs.base.digest(),
         seed=config.seed,
         confidence=config.evaluate.confidence,
@@ -223,10 +193,6 @@ def _setting_groups(config: RunConfig) -> tuple["SettingGroup", ...]:
         )
         groups.append(SettingGroup(name, declared.description or "", settings))
     return tuple(groups)
-
-
-def _base_name(base: BaseSource) -> str:
-    return f"{base.name}@{base.revision[:12]}" if base.revision else base.name
 
 
 def _write_sheets(folder: Path, evidence: "Evidence", columns: int) -> None:

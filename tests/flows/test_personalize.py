@@ -8,6 +8,7 @@ from moongate.config import RunConfig
 from moongate.errors import InputError
 from moongate.overrides import with_overrides
 from moongate.runs import RunRecord, list_runs, run_folder
+from tests.flows.tiny_run import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
 
@@ -50,6 +51,18 @@ def test_a_second_run_finds_everything_and_evaluates_no_unet(first: RunRecord, c
 def test_a_plan_gives_the_addresses_that_a_run_then_fills(first: RunRecord, config: RunConfig) -> None:
     planned = [(stage.stage, stage.role, stage.digest) for stage in plan(config, "record")]
     assert planned == [(entry.stage, entry.role, entry.digest) for entry in first.stages[:-1]]
+
+
+def test_a_stable_diffusion_2_folder_runs_the_whole_chain_and_its_export_predicts_v(
+    tmp_path: Path, tiny_sd2: Path, home: Path
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    record = personalize(tiny_settings(tmp_path, tiny_sd2))
+    assert record.status == "completed"
+    assert [(entry.stage, entry.role) for entry in record.stages] == [*INSTANCES, ("record", "run")]
+    pipeline = StableDiffusionPipeline.from_pretrained(run_folder(home, record.run_id) / "model")
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
 
 
 def test_without_prior_preservation_its_stage_is_left_out(first: RunRecord, config: RunConfig) -> None:

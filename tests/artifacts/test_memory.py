@@ -1,0 +1,27 @@
+import sys
+
+import pytest
+
+from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
+
+BLOCK = 200 * 2**20
+
+
+def touch_a_block() -> None:
+    block = bytearray(BLOCK)
+    block[::4096] = b"\1" * len(block[::4096])
+
+
+def test_the_peak_counts_memory_that_has_been_given_back() -> None:
+    restart_peak_memory()
+    before = peak_memory_bytes()
+    touch_a_block()
+    assert peak_memory_bytes() >= before + 0.9 * BLOCK
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget a peak")
+def test_a_restarted_count_forgets_the_peak_before_it() -> None:
+    touch_a_block()
+    before = peak_memory_bytes()
+    restart_peak_memory()
+    assert peak_memory_bytes() < before - 0.5 * BLOCK
