@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import moongate
+from flows import cli_campaign as campaign
 from flows import cli_history as history
 from flows.cli_options import (
     AllowRejects,
@@ -136,7 +137,15 @@ def rerun(
     _rerun(run_id, verb, until, tuple(set_ or ()), force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
-for command in (history.runs, history.show, history.why, history.diff, history.gc):
+for command in (
+    campaign.batch,
+    campaign.sweep,
+    history.runs,
+    history.show,
+    history.why,
+    history.diff,
+    history.gc,
+):
     app.command()(command)
 
 

@@ -15,6 +15,8 @@ from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.identifiers import doubts_about
 from moongate.models.source import BaseSource, resolve_base
+from moongate.report.diagnosis import check_gate, diagnose
+from moongate.report.reading import read_scores
 from moongate.run_tables import on_record
 from moongate.runs import Origin, RunRecord, Verb, new_run_id
 from tasks.cache import cache
@@ -42,6 +44,7 @@ def personalize(
 
     Raises:
         ConfigError: when a stage before the one to be repeated would not be what the earlier run had.
+        GateError: when the gate does not let the result pass; the run is recorded all the same.
     """
     base, store = resolve_base(config.base), Store.from_environment()
     for doubt in doubts_about(config.subject, base):
@@ -50,14 +53,14 @@ def personalize(
     with on_record(store.root, _new_record(config, until, origin), base) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
-            _perform_all(config, base, Live(run, until, config.base.device, rebuild))
+            _perform_all(config, base, store, Live(run, until, config.base.device, rebuild))
         except UnusableFoldersError as refused:
             record_refused(store, run.record, refused.faults)
             raise
     return run.record
 
 
-def _perform_all(config: RunConfig, base: BaseSource, live: Live) -> None:
+def _perform_all(config: RunConfig, base: BaseSource, store: Store, live: Live) -> None:
     """Rehearse the chain, so that what is wrong late in it is known at once; then perform it.
 
     A folder that cannot be read stops the rehearsal, but performing begins with the folders, and says of all
@@ -67,7 +70,10 @@ def _perform_all(config: RunConfig, base: BaseSource, live: Live) -> None:
         rehearse(live.until, lambda rehearsed: chain(config, base, rehearsed))
     with suppress(EndOfChain):
         outcome, metrics = chain(config, base, live)
+        diagnosis = diagnose(read_scores(store.folder(metrics)), config.gate)
+        live.run.judged(diagnosis.word, diagnosis.reason)
         live.record(config, outcome.recorded(live.run.record, base, metrics))
+        check_gate(config.gate, diagnosis)
 
 
 def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcome, MetricsRef]:

@@ -1,7 +1,6 @@
 """From what was typed to a `RunConfig`, and from a `RunConfig` to TOML that can be typed back."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.overrides import load_config, with_overrides
+from moongate.subject import subject_overrides
 from moongate.toybox.pretraining.config import PretrainConfig
 
 __all__ = ["Choices", "as_toml", "pretrain_config", "with_overrides"]
@@ -44,13 +44,7 @@ class Choices:
                 why=f"DreamBooth starts from the kind of thing, and nothing says what {self.subject} shows",
                 fix="say what it is: --class-noun dog",
             )
-        folder, holdout = subject_folders(self.subject)
-        yield f"subject.name={subject_name(self.subject)}"
-        yield f"subject.folder={folder}"
-        yield f"subject.holdout_folder={holdout or 'none'}"
-        if holdout is None:
-            # There is nothing to choose a step by; the resolved settings say so, and --set can say otherwise.
-            yield "train.selection=last"
+        yield from subject_overrides(self.subject)
 
     def _words(self) -> Iterator[str]:
         if self.class_noun is not None:
@@ -64,19 +58,6 @@ class Choices:
         model, revision = split_base(self.base)
         yield f"base.model={model}"
         yield f"base.revision={revision or 'none'}"
-
-
-def subject_folders(folder: Path) -> tuple[Path, Path | None]:
-    """Return the folders of training and held-out pictures: its `train` and `holdout`, or itself and none."""
-    if not (folder / "train").is_dir():
-        return folder, None
-    holdout = folder / "holdout"
-    return folder / "train", holdout if holdout.is_dir() else None
-
-
-def subject_name(folder: Path) -> str:
-    """Return a name for the subject in a folder: the folder's, with - for what a name cannot hold."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-_") or "subject"
 
 
 def split_base(base: str) -> tuple[str, str | None]:

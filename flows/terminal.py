@@ -94,6 +94,8 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
     screen.print()
     if (summary := _summary(store, record)) is not None:
         screen.print(metric_table(summary), "")
+    if record.verdict:
+        screen.print(f"[bold]{record.verdict}[/]: {record.verdict_reason}", "", highlight=False)
     for caveat in record.config.caveats():
         screen.print(caveat, "", style="yellow", highlight=False)
     screen.print(stage_table(record.current()), "")
@@ -140,12 +142,12 @@ def plan_table(planned: "Sequence[PlannedStage]") -> Table:
 
 def run_table(runs: Sequence[RunRecord]) -> Table:
     """Return the runs as a table, in the order given."""
-    table = Table("run", "subject", "base", "until", "status", "time", "UNet evaluations", box=None)
+    titles = ("run", "subject", "base", "until", "status", "verdict", "time", "UNet evaluations")
+    table = Table(*titles, box=None)
     for run in runs:
         subject, base = run.config.subject.name, run.config.base.model
-        table.add_row(
-            run.run_id, subject, base, run.until, run.status, seconds(run.wall_s), f"{run.unet_evals:,}"
-        )
+        cost = (seconds(run.wall_s), f"{run.unet_evals:,}")
+        table.add_row(run.run_id, subject, base, run.until, run.status, run.verdict, *cost)
     return table
 
 

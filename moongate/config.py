@@ -16,6 +16,7 @@ __all__ = [
     "BaseConfig",
     "CacheConfig",
     "EvaluateConfig",
+    "GateConfig",
     "IngestConfig",
     "InvertConfig",
     "PriorConfig",
@@ -238,6 +239,37 @@ class RecordConfig(Settings):
     contact_sheet_columns: int = Field(8, ge=1, description="Pictures per row of a contact sheet.")
 
 
+Failing = Literal["underfit", "overfit", "collapsed"]
+
+
+class GateConfig(Settings):
+    """When a subject counts as learned well. It names a run's result and may fail the run, no more."""
+
+    min_fidelity: float = Field(
+        0.70,
+        ge=0.0,
+        description="Subject fidelity: least share of the way from the base model to real pictures.",
+    )
+    min_prompt_fidelity: float = Field(
+        0.90, ge=0.0, description="Prompt fidelity: least share of the base model's that is kept."
+    )
+    max_class_drift: float = Field(
+        0.25, ge=0.0, description="Class pictures: greatest share of the way from the class to the subject."
+    )
+    max_copy: float = Field(
+        0.10, ge=0.0, description="Copy score: greatest excess over that of held-out real pictures."
+    )
+    max_inversion_gap: float = Field(
+        0.5,
+        ge=0.0,
+        description="Refined inversion by the tuned model: greatest loss below the VAE, in dB.",
+    )
+    min_diversity: float = Field(
+        0.25, ge=0.0, description="Diversity within a prompt: least share of the base model's that is kept."
+    )
+    fail_on: tuple[Failing, ...] = Field((), description="Results that fail the run, such as collapsed.")
+
+
 class RunConfig(Settings):
     """One run of the whole chain for one subject."""
 
@@ -252,6 +284,7 @@ class RunConfig(Settings):
     sample: SampleConfig = Field(SampleConfig(), description="Guided sampling.")
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="Metrics.")
     record: RecordConfig = Field(RecordConfig(), description="Tables, sheets and report.")
+    gate: GateConfig = Field(GateConfig(), description="What counts as learned well.")
 
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader of this run's figures has to know first, a sentence each."""

@@ -46,5 +46,9 @@ class NumericsError(MoongateError):
     """A computation left the numbers it is defined for: not finite, out of range, or diverging."""
 
 
+class GateError(MoongateError):
+    """A run did all that it was asked, and its result is one that its gate does not let pass."""
+
+
 def _rebuilt(kind: type[MoongateError], what: str, where: str, why: str, fix: str) -> MoongateError:
     return kind(what, where=where, why=why, fix=fix)

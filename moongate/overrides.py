@@ -36,6 +36,29 @@ def load_config(preset: str | None = None, overrides: Sequence[str] = ()) -> Run
     return _validated(RunConfig, chosen, overrides, where=f"preset {preset or '(none)'}")
 
 
+def overlaid(config: RunConfig, file: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Return settings with those of a TOML file laid over them, and overrides over both.
+
+    Raises:
+        ConfigError: when the file is missing or not TOML, or a key or a value is not valid.
+    """
+    over = _read_preset(str(file))
+    tree = config.model_dump()
+    for key, value in _leaves(over):
+        _check_key(key, RunConfig, where=str(file))
+        _assign(tree, key, None if _is_none(value, _annotation(key, RunConfig)) else value)
+    return _validated(RunConfig, tree, overrides, where=str(file))
+
+
+def settings_in(file: Path) -> tuple[str, ...]:
+    """Return the dotted keys that a TOML file sets.
+
+    Raises:
+        ConfigError: when it is missing or not TOML.
+    """
+    return tuple(key for key, _ in _leaves(_read_preset(str(file))))
+
+
 def with_overrides(settings: M, overrides: Sequence[str]) -> M:
     """Return settings with some of them changed; whatever is not overridden stays as it is.
 

@@ -50,6 +50,8 @@ def _run_row(run: RunRecord, base: BaseSource) -> dict[str, object]:
         "wall_s": run.wall_s,
         "status": run.status,
         "error": run.error,
+        "verdict": run.verdict or None,
+        "verdict_reason": run.verdict_reason or None,
         "until": run.until,
         "parent": run.parent,
         "from_stage": run.from_stage,

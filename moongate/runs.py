@@ -78,6 +78,8 @@ class RunRecord(Origin):
     ended_utc: str | None = None
     config: RunConfig
     stages: tuple[StageEntry, ...] = ()
+    verdict: str = Field("", description="good, underfit, overfit, collapsed or unknown; empty before.")
+    verdict_reason: str = Field("", description="The numbers behind the verdict, in words.")
 
     @property
     def wall_s(self) -> float:
@@ -136,6 +138,11 @@ class Run:
             peak_memory_bytes=peak_memory_bytes(),
         )
         self._add(entry)
+
+    def judged(self, verdict: str, reason: str) -> None:
+        """Note how good the run's result is."""
+        self._write(verdict=verdict, verdict_reason=reason)
+        _log.info("%-8s  %s", "verdict", f"{verdict}: {reason}")
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Note how the run ended."""

@@ -1,6 +1,8 @@
 """The subject of a run: its pictures, and how prompts speak of it."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -88,3 +90,27 @@ class SubjectConfig(Settings):
                 fix="mention the class noun in every caption, or leave {caption} out of instance_prompt",
             )
         return named
+
+
+def subject_overrides(folder: Path) -> Iterator[str]:
+    """Yield the settings that a subject's folder stands for: its name, and where its pictures are."""
+    pictures, holdout = subject_folders(folder)
+    yield f"subject.name={subject_name(folder)}"
+    yield f"subject.folder={pictures}"
+    yield f"subject.holdout_folder={holdout or 'none'}"
+    if holdout is None:
+        # There is nothing to choose a step by; the resolved settings say so, and an override can differ.
+        yield "train.selection=last"
+
+
+def subject_folders(folder: Path) -> tuple[Path, Path | None]:
+    """Return the folders of training and held-out pictures: its `train` and `holdout`, or itself and none."""
+    if not (folder / "train").is_dir():
+        return folder, None
+    holdout = folder / "holdout"
+    return folder / "train", holdout if holdout.is_dir() else None
+
+
+def subject_name(folder: Path) -> str:
+    """Return a name for the subject in a folder: the folder's, with - for what a name cannot hold."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", folder.resolve().name).strip("-_") or "subject"

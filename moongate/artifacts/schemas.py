@@ -210,6 +210,8 @@ RUNS = Table(
             # status: completed, failed (with its error) or interrupted
             *_required(versions=_TEXT, started_utc=_TEXT, ended_utc=_TEXT, wall_s=_REAL, status=_TEXT),
             *_optional(error=_TEXT),
+            # verdict: good, underfit, overfit, collapsed or unknown; null when the run was not evaluated
+            *_optional(verdict=_TEXT, verdict_reason=_TEXT),
             # until: the last stage asked for; parent, from_stage: the run that this one repeats, and whence
             *_required(until=_TEXT),
             *_optional(parent=_TEXT, from_stage=_TEXT),
@@ -232,11 +234,34 @@ STAGES = Table(
     ),
 )
 
+CAMPAIGNS = Table(
+    "campaigns",
+    1,
+    "campaign x member",
+    pa.schema(
+        [
+            # kind: batch (a member is a subject) or sweep (a member is a setting)
+            *_required(
+                campaign_id=_TEXT, kind=_TEXT, name=_TEXT, subject=_TEXT, overrides=_TEXT, seed=_COUNT
+            ),
+            # run_id is null where no run was begun, and the verdict where none was evaluated
+            *_optional(run_id=_TEXT),
+            *_required(status=_TEXT),
+            *_optional(verdict=_TEXT, reason=_TEXT),
+            # shares, as in moongate.campaign.outcomes
+            *_optional(fidelity=_REAL, prompt_fidelity=_REAL, class_drift=_REAL),
+            *_required(wall_s=_REAL, built=_COUNT),
+            *_optional(error=_TEXT),
+        ]
+    ),
+)
+
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         RUNS,
         STAGES,
+        CAMPAIGNS,
         # role: train, holdout or evaluation; files of two folders may have one name
         INPUTS.of_run("role"),
         *(part.of_run() for part in (TRAIN_STEPS, VALIDATION, INVERSIONS, SAMPLES, METRICS, SUMMARY)),

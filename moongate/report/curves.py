@@ -36,7 +36,7 @@ PALETTE = Palette()
 
 def loss_curve(record: TrainingRecord) -> Figure:
     """Training loss per step: raw values faint, their exponential mean solid, instance and prior apart."""
-    figure, axes = _blank("optimizer step", "loss (mean squared error)")
+    figure, axes = blank_axes("optimizer step", "loss (mean squared error)")
     steps = [row.step for row in record.steps]
     _draw_loss(axes, steps, [row.instance_loss for row in record.steps], PALETTE.tuned, "subject pictures")
     prior = [(row.step, row.prior_loss) for row in record.steps if row.prior_loss is not None]
@@ -50,7 +50,7 @@ def loss_curve(record: TrainingRecord) -> Figure:
 
 def validation_curve(record: TrainingRecord) -> Figure:
     """Held-out loss at every validation with the step that was kept marked."""
-    figure, axes = _blank("optimizer step", "held-out loss (mean squared error)")
+    figure, axes = blank_axes("optimizer step", "held-out loss (mean squared error)")
     points = sorted(record.validation, key=lambda point: point.step)
     axes.plot(
         [point.step for point in points], [point.loss for point in points],
@@ -113,7 +113,8 @@ def _draw_loss(axes: Axes, steps: Sequence[int], losses: Sequence[float], colour
     axes.plot(steps, exponential_mean(losses, SMOOTHING), color=colour, linewidth=1.8, label=label)
 
 
-def _blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def blank_axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """An empty drawing in the page's style, transparent, with its axes named."""
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     figure.set_facecolor("none")
     axes = figure.add_subplot()

@@ -123,6 +123,8 @@ class RunFacts:
     versions: tuple[tuple[str, str], ...] = ()
     settings: tuple[SettingGroup, ...] = ()
     caveats: tuple[str, ...] = ()
+    verdict: str = ""
+    verdict_reason: str = ""
 
 
 @dataclass(frozen=True)

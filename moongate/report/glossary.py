@@ -56,6 +56,18 @@ CLASS_RESEMBLANCE = MetricGuide(
     "Class resemblance (PRES)",
     "How much plain class pictures look like the subject. When it rises, the class turns into the subject.",
 )
+DIVERSITY = MetricGuide(
+    "diversity",
+    "Diversity (DIV)",
+    "How different the pictures of one prompt are from each other: mean distance over pairs. When it "
+    "falls, the model repeats itself.",
+)
+COPY = MetricGuide(
+    "copy",
+    "Copy score",
+    "Closeness of a whole picture, scene and all, to its nearest training picture, less how close those "
+    "are to each other. Far above the real pictures’ value, training pictures are being repeated.",
+)
 _OTHERS = (
     MetricGuide(
         "class_diversity",
@@ -69,18 +81,8 @@ _OTHERS = (
         "class is drawn as before; the estimate is unbiased, so small values may be negative.",
         places=4,
     ),
-    MetricGuide(
-        "diversity",
-        "Diversity (DIV)",
-        "How different the pictures of one prompt are from each other: mean distance over pairs. When it "
-        "falls, the model repeats itself.",
-    ),
-    MetricGuide(
-        "copy",
-        "Copy score",
-        "Closeness of a whole picture, scene and all, to its nearest training picture, less how close those "
-        "are to each other. Far above the real pictures’ value, training pictures are being repeated.",
-    ),
+    DIVERSITY,
+    COPY,
 )
 _JUDGES = tuple(
     MetricGuide(
@@ -90,6 +92,13 @@ _JUDGES = tuple(
         section="judges",
     )
     for attribute in ("object", "colour", "scene")
+)
+REFINED_GAP = MetricGuide(
+    "inversion_gap_db.fixed_point",
+    "Refined, dB below the limit",
+    "What refined inversion loses.",
+    section="inversion",
+    places=2,
 )
 _INVERSION = (
     MetricGuide(
@@ -120,13 +129,7 @@ _INVERSION = (
         section="inversion",
         places=2,
     ),
-    MetricGuide(
-        "inversion_gap_db.fixed_point",
-        "Refined, dB below the limit",
-        "What refined inversion loses.",
-        section="inversion",
-        places=2,
-    ),
+    REFINED_GAP,
     MetricGuide(
         "inversion_ssim.vae_floor", "Limit, SSIM", "The autoencoder alone; 1 is identical.", "inversion"
     ),

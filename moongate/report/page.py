@@ -41,6 +41,8 @@ def build_page(evidence: Evidence) -> Page:
         run_id=run.run_id,
         meta=_meta(run),
         headline=headline(verdict, run),
+        verdict=run.verdict,
+        verdict_reason=sentence(run.verdict_reason),
         caveats=run.caveats,
         lead_training=lead_training(evidence),
         lead_samples=lead_samples(evidence),

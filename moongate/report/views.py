@@ -222,6 +222,8 @@ class Page:
     run_id: str
     meta: tuple[str, ...]
     headline: str
+    verdict: str
+    verdict_reason: str
     caveats: tuple[str, ...]
     lead_training: tuple[Figure, ...]
     lead_samples: tuple[Figure, ...]

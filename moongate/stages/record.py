@@ -173,6 +173,8 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         versions=tuple((item.name, item.version) for item in library_versions()),
         settings=_setting_groups(config),
         caveats=config.caveats(),
+        verdict=inputs.run.verdict,
+        verdict_reason=inputs.run.verdict_reason,
     )
 
 

@@ -68,11 +68,22 @@ def write_gallery(root: Path) -> None:
         first = SUBJECT_FROM + 100 * number
         _write_pictures(folder / "train", _views(instance, TRAINING_VIEWS, first))
         _write_pictures(folder / "holdout", _views(instance, HELD_OUT_VIEWS, first + 50))
+        (folder / "subject.toml").write_text(_subject_settings(instance.class_noun), encoding="utf-8")
     pictures = [render(sample_spec(seed), seed) for seed in _seeds(EVALUATION_FROM, EVALUATION_PICTURES)]
     _write_pictures(root / "evaluation" / "images", pictures)
     _write_masks(root / "evaluation" / "masks", pictures)
     _write_lines(root / "prompts" / "live.jsonl", map(_prompt_row, live_prompts()))
     _write_lines(root / "prompts" / "object.jsonl", map(_prompt_row, object_prompts()))
+
+
+def _subject_settings(class_noun: str) -> str:
+    return f"""# What is particular to this subject: settings in the form of a preset.
+[subject]
+class_noun = "{class_noun}"
+
+[sample]
+prompts = "datasets/prompts/{prompt_set_of(class_noun)}.jsonl"
+"""
 
 
 def live_prompts() -> list[Prompt]:

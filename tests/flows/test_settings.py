@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.settings import Choices, as_toml, pretrain_config, split_base, subject_name
+from flows.settings import Choices, as_toml, pretrain_config, split_base
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.overrides import load_config, preset_names
+from moongate.subject import subject_name
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

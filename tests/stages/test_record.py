@@ -21,8 +21,8 @@ from moongate.stages.context import StageContext
 from moongate.stages.record import RecordInputs, RecordRef, record
 from tests.run_material import FIGURES, PROMPTS, RUN_ID, SEEDS, publish, run_inputs
 
-# The others say how the run itself went, and are written when it ends.
-OF_RESULTS = {name: table for name, table in TABLES.items() if name not in ("runs", "stages")}
+# The others say how runs and campaigns went, and are written when they end.
+OF_RESULTS = {name: table for name, table in TABLES.items() if name not in ("runs", "stages", "campaigns")}
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def files_of(root: Path) -> set[str]:
         str(p.relative_to(root))
         for part in parts
         for p in (root / part).rglob("*")
-        if p.suffix in (".png", ".jsonl")
+        if p.suffix in (".png", ".jsonl", ".toml")
     }
 
 

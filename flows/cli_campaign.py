@@ -1,0 +1,157 @@
+"""The commands of many runs: a batch of subjects, a sweep of settings."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli_options import Base, ClassNoun, DryRun, Json, Preset, Quiet, Set, Subject
+from moongate.errors import MoongateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moongate.campaign.members import Member
+    from moongate.campaign.record import Campaign
+    from moongate.config import RunConfig
+
+DEGRADED = 3
+
+
+def batch(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Every sub-folder of it is a subject.")
+    ] = Path("datasets/subjects"),
+    preset: Preset = None,
+    set_: Set = None,
+    base: Base = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Personalize on every subject in a folder, one after the other, and say how each went.
+
+    A sub-folder holds the pictures of one subject and `subject.toml`, a preset with what is particular to it:
+    at least its class noun. A subject that fails does not stop the others; the exit status is then 3, and 1
+    when all failed. What the store holds already is not computed again.
+
+    Example: moongate batch datasets/subjects --preset quick
+    """
+    from flows.settings import Choices
+    from moongate.campaign.members import subject_members
+
+    overrides = list(set_ or ())
+    config = Choices(preset=preset, base=base).resolve()
+    if dry_run:
+        _print_members(subject_members(folder, config, overrides))
+        return
+
+    def perform() -> Any:
+        from flows.campaign import batch as flow
+
+        return flow(str(folder), config, overrides, return_state=True)
+
+    _report(_performed(perform, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
+
+
+def sweep(
+    grid: Annotated[
+        list[str],
+        typer.Option("--grid", metavar="KEY=A,B,...", help="A setting and its values. Repeatable."),
+    ],
+    random: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Draw N combinations instead of taking all.")
+    ] = None,
+    confirm_seed: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", min=0, help="Seed that must confirm the recommendation; else the next."),
+    ] = None,
+    preset: Preset = None,
+    set_: Set = None,
+    subject: Subject = None,
+    class_noun: ClassNoun = None,
+    base: Base = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Personalize on one subject with every combination of some settings, and recommend one of them.
+
+    Class pictures, latents and whatever else does not depend on a varied setting is made once. The
+    recommended setting is run again with another seed, which confirms it or does not.
+
+    Example: moongate sweep --grid train.steps=100,200,400 --grid train.learning_rate=5e-5,1e-4
+    """
+    from flows.settings import Choices
+    from moongate.campaign.grid import Axis, combinations
+    from moongate.campaign.members import setting_members
+
+    config = Choices(preset, subject, class_noun, None, base, tuple(set_ or ())).resolve()
+    members = setting_members(config, combinations([Axis.parse(axis) for axis in grid], random, config.seed))
+    if dry_run:
+        _print_members(members)
+        return
+
+    def perform() -> Any:
+        from flows.campaign import sweep as flow
+
+        return flow(grid, config, random, confirm_seed, return_state=True)
+
+    _report(_performed(perform, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
+
+
+def _performed(perform: Callable[[], Any], *, quiet: bool) -> "Campaign":
+    from flows.session import session
+
+    try:
+        with session(logging.WARNING if quiet else logging.INFO):
+            # A campaign in which all runs failed is a failed state that carries the campaign all the same.
+            outcome = perform().result(raise_on_failure=False)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: the same command goes on from what is done", err=True)
+        raise
+    if isinstance(outcome, BaseException):
+        raise outcome
+    campaign: Campaign = outcome
+    return campaign
+
+
+def _report(campaign: "Campaign", *, quiet: bool, as_json: bool) -> None:
+    from flows.campaign_tables import print_campaign
+    from flows.terminal import console
+    from moongate.artifacts.store import Store
+    from moongate.campaign.record import campaign_folder
+
+    folder = campaign_folder(Store.from_environment().root, campaign.campaign_id)
+    if as_json:
+        typer.echo(json.dumps(asdict(campaign), indent=2))
+    elif quiet:
+        typer.echo(folder)
+    else:
+        print_campaign(console(), campaign, folder)
+    if campaign.failed:
+        raise typer.Exit(1 if len(campaign.failed) == len(campaign.outcomes) else DEGRADED)
+
+
+def _print_members(members: "Sequence[Member]") -> None:
+    from flows.campaign_tables import member_table
+    from flows.terminal import console
+
+    console().print(member_table(members, [_planned(member.config) for member in members]))
+
+
+def _planned(config: "RunConfig | MoongateError") -> tuple[int, int] | MoongateError:
+    """Return how many stage instances are cached, and how many there are; or what is wrong."""
+    from flows.plan import plan
+
+    if isinstance(config, MoongateError):
+        return config
+    try:
+        planned = plan(config, "record")
+    except MoongateError as error:
+        return error
+    return sum(stage.cached for stage in planned), len(planned)

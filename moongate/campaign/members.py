@@ -1,0 +1,100 @@
+"""The runs of a campaign before they are run: their names and settings."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moongate.config import RunConfig
+from moongate.errors import ConfigError, InputError, MoongateError
+from moongate.overrides import overlaid, settings_in, with_overrides
+from moongate.subject import subject_overrides
+
+SUBJECT_FILE = "subject.toml"
+_CLASS_NOUN = "subject.class_noun"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a campaign.
+
+    Attributes:
+        name: what tables call it: the subject, or the settings that differ.
+        overrides: the settings that tell it from the others.
+        config: its settings; or what is wrong with them, which costs this run and no other.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    config: RunConfig | MoongateError
+
+
+def subject_members(folder: Path, config: RunConfig, overrides: Sequence[str] = ()) -> tuple[Member, ...]:
+    """Return one member for each sub-folder, by name.
+
+    A sub-folder holds pictures and `metadata.jsonl`, or `train/` and `holdout/` with them; and `subject.toml`
+    with what is particular to this subject, in the form of a preset: at least its class noun.
+
+    Args:
+        folder: where the subjects lie; hidden sub-folders are passed over.
+        config: the settings of all members; a subject's own are laid over them.
+        overrides: settings such as `train.steps=10`, which win over a subject's own.
+
+    Raises:
+        InputError: when there is no such folder, or no sub-folder in it.
+    """
+    found = sorted(path for path in _folders(folder) if not path.name.startswith("."))
+    if not found:
+        raise InputError(
+            "there are no subjects",
+            where=str(folder),
+            why="every sub-folder is a subject, and this folder has none",
+            fix="name the folder above your subjects' folders",
+        )
+    return tuple(Member(path.name, (), _settings_of(path, config, overrides)) for path in found)
+
+
+def setting_members(
+    config: RunConfig, settings: Sequence[tuple[str, ...]], seed: int | None = None
+) -> tuple[Member, ...]:
+    """Return one member for each combination of overrides; with `seed`, all of them with that one.
+
+    Raises:
+        ConfigError: when a combination is not valid; nothing of a sweep runs before all of it can.
+    """
+    seeded = () if seed is None else (f"seed={seed}",)
+    return tuple(
+        Member(" ".join(overrides) or "as given", overrides, with_overrides(config, [*overrides, *seeded]))
+        for overrides in settings
+    )
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise InputError(
+            "there is no folder of subjects",
+            where=str(folder),
+            why="it does not exist" if not folder.exists() else "it is a file",
+            fix="name the folder above your subjects' folders, such as datasets/subjects",
+        )
+    return (path for path in folder.iterdir() if path.is_dir())
+
+
+def _settings_of(folder: Path, config: RunConfig, overrides: Sequence[str]) -> RunConfig | MoongateError:
+    file = folder / SUBJECT_FILE
+    try:
+        own = settings_in(file) if file.is_file() else ()
+        if _CLASS_NOUN not in {*own, *(override.partition("=")[0].strip() for override in overrides)}:
+            raise _no_class_noun(file)
+        here = with_overrides(config, [*subject_overrides(folder)])
+        return overlaid(here, file, overrides) if own else with_overrides(here, overrides)
+    except MoongateError as error:
+        return error
+
+
+def _no_class_noun(file: Path) -> ConfigError:
+    return ConfigError(
+        "nothing says what kind of thing the subject is",
+        where=str(file),
+        why=f"DreamBooth starts from the class noun, and {_CLASS_NOUN} is not set there",
+        fix='write into that file: [subject] and, on the next line, class_noun = "dog"',
+    )

@@ -1,0 +1,114 @@
+"""What came of each run of a campaign."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from moongate.artifacts.refs import MetricsRef
+from moongate.artifacts.store import Store
+from moongate.campaign.members import Member
+from moongate.config import RunConfig
+from moongate.report.reading import read_scores
+from moongate.report.verdict import Finding, Verdict, judge
+from moongate.runs import RunRecord
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of a campaign, finished or not. Shares are in 0..1, None when they were not measured.
+
+    Attributes:
+        name: of the member.
+        subject: name of the subject; the member's name when its settings are not valid.
+        overrides: the settings that tell it from the others, as typed.
+        seed: of the run.
+        run_id: None when no run was begun.
+        status: failed also when the gate did not let the result pass.
+        verdict: good, underfit, overfit, collapsed or unknown; empty when the run was not evaluated.
+        reason: the numbers behind the verdict.
+        fidelity: share of the way from the base model's subject fidelity to that of real pictures.
+        prompt_fidelity: share of the base model's that is kept.
+        class_drift: share of the way that class pictures went to the subject.
+        wall_s: seconds.
+        built: stage instances that were not in the store.
+        error: what went wrong; empty when nothing did.
+    """
+
+    name: str
+    subject: str
+    overrides: str
+    seed: int
+    run_id: str | None
+    status: Literal["completed", "failed"]
+    verdict: str
+    reason: str
+    fidelity: float | None
+    prompt_fidelity: float | None
+    class_drift: float | None
+    wall_s: float
+    built: int
+    error: str
+
+    @property
+    def fidelities(self) -> tuple[float, float] | None:
+        """Subject fidelity and prompt fidelity; None unless both were measured."""
+        if self.fidelity is None or self.prompt_fidelity is None:
+            return None
+        return self.fidelity, self.prompt_fidelity
+
+    @property
+    def failed(self) -> bool:
+        """Whether it did not end well."""
+        return self.status == "failed"
+
+
+def outcome_of(store: Store, member: Member, record: RunRecord) -> Outcome:
+    """Return what came of a run that was begun."""
+    verdict = _verdict(store, record)
+    return Outcome(
+        name=member.name,
+        subject=record.config.subject.name,
+        overrides=" ".join(member.overrides),
+        seed=record.config.seed,
+        run_id=record.run_id,
+        status="completed" if record.status == "completed" else "failed",
+        verdict=record.verdict,
+        reason=record.verdict_reason,
+        fidelity=_share(verdict.learned),
+        prompt_fidelity=_share(verdict.follows),
+        class_drift=_share(verdict.drifted),
+        wall_s=record.wall_s,
+        built=sum(not entry.cached for entry in record.current() if entry.stage != "record"),
+        error=record.error or "",
+    )
+
+
+def outcome_without_run(member: Member, error: Exception, wall_s: float) -> Outcome:
+    """Return what came of a member that never became a run."""
+    config = member.config if isinstance(member.config, RunConfig) else None
+    return Outcome(
+        name=member.name,
+        subject=config.subject.name if config else member.name,
+        overrides=" ".join(member.overrides),
+        seed=config.seed if config else 0,
+        run_id=None,
+        status="failed",
+        verdict="",
+        reason="",
+        fidelity=None,
+        prompt_fidelity=None,
+        class_drift=None,
+        wall_s=wall_s,
+        built=0,
+        error=f"{type(error).__name__}: {error}",
+    )
+
+
+def _verdict(store: Store, record: RunRecord) -> Verdict:
+    for entry in record.current():
+        if entry.stage == "evaluate":
+            return judge(read_scores(store.folder(MetricsRef(entry.digest))))
+    return judge(())
+
+
+def _share(finding: Finding) -> float | None:
+    return None if finding.grade == "unknown" else finding.share
