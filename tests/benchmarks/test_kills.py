@@ -34,7 +34,7 @@ planned = [
     Strike(("evaluate", "all"), 2, 0.0),
 ]
 trial = disturbed(config, planned, folder / "home", folder / "log", folder / "calm", calm)
-print(trial.differing, trial.compared > 100, not list((folder / "home" / "scratch").glob("*/*")))
+print(len(trial.differing), trial.compared > 50, not list((folder / "home" / "scratch").glob("*/*")))
 for kill in trial.kills:
     print(kill.instance[0], kill.done > 0, kill.kept > 0, kill.again)
 """
@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_in_its_stages_ends_with_the_bytes_of_one_that_is_n
     )
     assert done.returncode == 0, done.stderr + (tmp_path / "log").read_text()
     stages = ("prior", "cache", "train", "invert", "sample", "evaluate")
-    assert done.stdout.splitlines() == ["[] True True", *(f"{stage} True True 0" for stage in stages)]
+    assert done.stdout.splitlines() == ["0 True True", *(f"{stage} True True 0" for stage in stages)]
 
 
 def told(*whats: str) -> list[Event]:
