@@ -59,6 +59,10 @@ def moongate_options(
     """Teach a text-to-image diffusion model one thing from a few pictures, and measure whether it learned it.
 
     Results go to $MOONGATE_HOME, or to ./store. With PREFECT_API_URL set, that server shows the runs.
+
+    What works can be stopped: at SIGINT (Ctrl-C) or SIGTERM the step in hand is finished and kept, and the
+    command ends within ten seconds with status 130 or 143; a second signal breaks off at once. After that, as
+    after a crash, the same command goes on from what is done. An error ends with status 1.
     """
 
 
@@ -183,9 +187,10 @@ def pretrain(
     """
     from flows.session import session
     from flows.settings import pretrain_config
+    from flows.stopping import stoppable
 
     settings = pretrain_config(tuple(set_ or ()))
-    with session(logging.WARNING if quiet else logging.INFO):
+    with stoppable(), session(logging.WARNING if quiet else logging.INFO):
         from flows.pretrain import pretrain as flow
 
         flow(settings, output)
@@ -235,17 +240,14 @@ def _perform(
     config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
 ) -> None:
     from flows.session import session
+    from flows.stopping import stoppable
     from moongate.artifacts.store import Store
     from moongate.runs import Origin
 
-    try:
-        with session(logging.WARNING if quiet or as_json else logging.INFO):
-            from flows.personalize import personalize
+    with stoppable(), session(logging.WARNING if quiet or as_json else logging.INFO):
+        from flows.personalize import personalize
 
-            record = personalize(config, until.value, origin or Origin())
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command goes on from what is done", err=True)
-        raise
+        record = personalize(config, until.value, origin or Origin())
     store = Store.from_environment()
     from flows.terminal import console, print_outcome, report_path
 

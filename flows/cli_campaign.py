@@ -106,14 +106,11 @@ def sweep(
 
 def _performed(perform: Callable[[], Any], *, quiet: bool) -> "Campaign":
     from flows.session import session
+    from flows.stopping import stoppable
 
-    try:
-        with session(logging.WARNING if quiet else logging.INFO):
-            # A campaign in which all runs failed is a failed state that carries the campaign all the same.
-            outcome = perform().result(raise_on_failure=False)
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command goes on from what is done", err=True)
-        raise
+    with stoppable(), session(logging.WARNING if quiet else logging.INFO):
+        # A campaign in which all runs failed is a failed state that carries the campaign all the same.
+        outcome = perform().result(raise_on_failure=False)
     if isinstance(outcome, BaseException):
         raise outcome
     campaign: Campaign = outcome

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from prefect import State, Task
 
+from moongate import interruption
 from moongate.artifacts.memory import restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
@@ -45,6 +46,7 @@ class Perform(Protocol):
 
         Raises:
             EndOfChain: when `stage` comes after the last one that was asked for.
+            StopError: when the process was asked to stop.
         """
         ...
 
@@ -64,6 +66,7 @@ class Live:
     def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
         """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
         check_wanted(stage.name, self.until)
+        interruption.heed()
         terms = Terms(self.device, rebuild=stage.name == self.rebuild)
         # A cached stage answers with a state and a built one with its value; as states both are read alike.
         state = cast(State[Obtained[R]], stage(role, config, inputs, terms, return_state=True))

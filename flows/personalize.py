@@ -10,6 +10,7 @@ from flows.ingredients import Ingredients, Outcome
 from flows.intake import UnusableFoldersError, record_refused, take_in
 from flows.performers import EndOfChain, Live, Perform, rehearse
 from flows.reuse import check_reuse
+from flows.stopping import heeding_stops
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
@@ -50,7 +51,7 @@ def personalize(
     for doubt in doubts_about(config.subject, base):
         _log.warning("%s", doubt)
     check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
-    with on_record(store.root, _new_record(config, until, origin), base) as run:
+    with heeding_stops(), on_record(store.root, _new_record(config, until, origin), base) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
             _perform_all(config, base, store, Live(run, until, config.base.device, rebuild))

@@ -100,14 +100,18 @@ class PriorConfig(Settings):
     num_images: int = Field(48, ge=1, description="Number of class pictures.")
     steps: int = Field(25, ge=1, description="Sampling steps of each picture.")
     guidance: float = Field(3.0, ge=0.0, description="Classifier-free guidance weight; 1 is off.")
-    batch_size: int = Field(48, ge=1, description="Pictures drawn at once.")
+    batch_size: int = Field(
+        48, ge=1, description="Pictures drawn at once, and the most that a killed process loses."
+    )
     first_seed: int = Field(0, ge=0, description="Seed of the first picture; the others count up from it.")
 
 
 class CacheConfig(Settings):
     """How VAE posteriors and text embeddings are computed and laid out."""
 
-    batch_size: int = Field(32, ge=1, description="Pictures encoded at once.")
+    batch_size: int = Field(
+        32, ge=1, description="Pictures encoded at once, and the most that a killed process loses."
+    )
     shard_rows: int = Field(2000, ge=1, description="Latents per safetensors shard.")
 
 
@@ -158,7 +162,9 @@ class InvertConfig(Settings):
         1e-3, gt=0.0, description="Relative residual at which a picture's iterations stop."
     )
     store_trajectory: bool = Field(False, description="Keep the latents of every step, not only the last.")
-    batch_size: int = Field(32, ge=1, description="Pictures inverted at once.")
+    batch_size: int = Field(
+        32, ge=1, description="Pictures inverted at once, and the most that a killed process loses."
+    )
     num_images: int = Field(16, ge=0, description="Evaluation pictures to invert; 0 = all of them.")
 
 
@@ -193,7 +199,9 @@ class SampleConfig(Settings):
     negative_prompt: str = Field(
         "", description="Prompt of the unconditional branch: what to stay away from."
     )
-    batch_size: int = Field(64, ge=1, description="Pictures drawn at once; does not change any of them.")
+    batch_size: int = Field(
+        64, ge=1, description="Pictures drawn at once, and the most that a killed process loses."
+    )
     class_images: int = Field(32, ge=2, description="Class pictures drawn to measure drift of the class.")
 
     @model_validator(mode="after")
@@ -222,7 +230,9 @@ class EvaluateConfig(Settings):
     clip: str = Field("bundled", description="CLIP model: bundled, a folder, or hub-id@<40 hex digits>.")
     bootstrap_draws: int = Field(1000, ge=100, description="Resamples behind each interval.")
     confidence: float = Field(0.95, gt=0.0, lt=1.0, description="Coverage of the intervals, as a fraction.")
-    batch_size: int = Field(64, ge=1, description="Pictures per pass of an extractor.")
+    batch_size: int = Field(
+        64, ge=1, description="Pictures per pass of an extractor, and the most that a killed process loses."
+    )
 
     @field_validator("identity", "clip")
     @classmethod

@@ -5,7 +5,7 @@ Pictures are read, embedded and let go in batches, so that a set of any size fit
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
 from moongate.errors import InputError
 from moongate.metrics.rows import ModelRole
@@ -119,6 +120,11 @@ class PictureSet:
         for batch in pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"]):
             yield [pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist()]
 
+    def names(self, number: int, size: int) -> list[str]:
+        """Return what names the pictures of batch `number` among those of all sets: artifact and items."""
+        batch = self.items[number * size : (number + 1) * size]
+        return [self.path.parent.name, *(item.item_id for item in batch)]
+
 
 def open_samples(folder: Path, role: ModelRole, class_noun: str) -> PictureSet:
     """Open a sample set that the model in `role` drew.
@@ -149,13 +155,29 @@ def open_pictures(folder: Path) -> PictureSet:
     return PictureSet("real", path, items)
 
 
-def look_at(pictures: PictureSet, eyes: Eyes, advance: Callable[[int], None]) -> Gallery:
-    """Embed and judge every picture of a set; `advance` is told of each batch."""
+def look_at(
+    pictures: PictureSet, eyes: Eyes, finished: FinishedBatches, advance: Callable[[int], None]
+) -> Gallery:
+    """Embed and judge every picture of a set.
+
+    Args:
+        pictures: the set.
+        eyes: what looks at them.
+        finished: batches of an interrupted evaluation, and where this one keeps its own.
+        advance: told of each batch.
+
+    Raises:
+        StopError: after a batch, when the process was asked to stop.
+    """
     identity, clip, judged = [], [], list[Truth]()
-    for batch in pictures.batches(eyes.batch_size):
-        identity.append(eyes.identity.images(batch))
-        clip.append(eyes.clip.images(batch))
-        judged.extend(eyes.judge.judge(batch) if eyes.judge else ())
+    for number, batch in enumerate(pictures.batches(eyes.batch_size)):
+        names = pictures.names(number, eyes.batch_size)
+        if (seen := finished.find(names)) is None:
+            seen = _look(batch, eyes)
+            finished.publish(names, seen)
+        identity.append(seen.arrays["identity"])
+        clip.append(seen.arrays["clip"])
+        judged.extend(Truth(*words) for words in seen.facts["judged"])
         advance(len(batch))
     return Gallery(
         pictures.role,
@@ -165,6 +187,13 @@ def look_at(pictures: PictureSet, eyes: Eyes, advance: Callable[[int], None]) ->
         _texts(pictures.items, eyes.clip),
         tuple(judged) if eyes.judge else None,
     )
+
+
+def _look(pictures: Sequence[Pixels], eyes: Eyes) -> Batch:
+    """Return the features of a batch, and what the judges see in each picture."""
+    judged = eyes.judge.judge(pictures) if eyes.judge else ()
+    features = {"identity": eyes.identity.images(pictures), "clip": eyes.clip.images(pictures)}
+    return Batch(features, {"judged": [astuple(truth) for truth in judged]})
 
 
 def _texts(items: Sequence[Item], clip: ImageAndTextFeatures) -> Features:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from moongate.artifacts.batches import FinishedBatches
 from moongate.errors import InputError
 from moongate.evaluation import scores
 from moongate.evaluation.galleries import Eyes, Gallery, PictureSet, look_at
@@ -64,6 +65,7 @@ def measure(
     eyes: Eyes,
     vocabulary: Mapping[Attribute, Sequence[str]],
     resampling: Resampling,
+    finished: FinishedBatches,
     progress: Progress,
 ) -> Measured:
     """Compute every metric. One whose input the run does not have gets rows with status `missing`.
@@ -73,13 +75,15 @@ def measure(
         eyes: feature extractors and judges.
         vocabulary: the words that the judges know; empty without judges.
         resampling: how intervals are drawn.
+        finished: batches of an interrupted evaluation, and where this one keeps its own.
         progress: is told of every picture that was looked at.
 
     Raises:
         InputError: when the two models drew other prompts, or a set of pictures is empty.
+        StopError: after a batch, when the process was asked to stop.
     """
     _check_same_prompts(material.base, material.tuned)
-    galleries = _look_at_all(material, eyes, progress)
+    galleries = _look_at_all(material, eyes, finished, progress)
     found = [
         *_picture_scores(galleries, eyes),
         *_judge_scores(galleries, eyes, vocabulary),
@@ -96,13 +100,13 @@ def measure(
     return Measured(rows, summary, sum(len(pictures.items) for pictures in material.sets))
 
 
-def _look_at_all(material: Material, eyes: Eyes, progress: Progress) -> Galleries:
+def _look_at_all(material: Material, eyes: Eyes, finished: FinishedBatches, progress: Progress) -> Galleries:
     total = sum(len(pictures.items) for pictures in material.sets)
     with progress.track("evaluate", total) as advance:
 
         def see(pictures: PictureSet) -> Gallery:
             _check_not_empty(pictures)
-            return look_at(pictures, eyes, advance)
+            return look_at(pictures, eyes, finished, advance)
 
         return Galleries(
             training=see(material.training),

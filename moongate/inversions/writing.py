@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.artifacts.inverted import (
     INVERSIONS_NAME,
     LATENTS_NAME,
@@ -18,12 +19,13 @@ from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.schemas import INVERSIONS
 from moongate.artifacts.tables import open_table
 from moongate.inversions.inverter import WALKS, Advance, Ascent, Inverter
+from moongate.inversions.keeping import InvertedBatch
 from moongate.inversions.measuring import Measured
 from moongate.inversions.pictures import Target
 from moongate.models.latents import to_mean_latents
 from moongate.models.prompt_book import PromptBook
 from moongate.progress import Progress
-from moongate.sampling.rendering import Pixels, render
+from moongate.sampling.rendering import render
 
 
 def write_inversions(
@@ -32,6 +34,7 @@ def write_inversions(
     targets: Sequence[Target],
     latents: LatentSet,
     inverter: Inverter,
+    finished: FinishedBatches,
     progress: Progress,
 ) -> None:
     """Invert `targets` and write the files described in `moongate.artifacts.inverted`.
@@ -42,11 +45,13 @@ def write_inversions(
         targets: the pictures.
         latents: where their posterior means are.
         inverter: the model and the method.
+        finished: batches of an interrupted inversion, and where this one keeps its own.
         progress: told of every step of every picture and walk.
 
     Raises:
         InputError: when a prompt is too long for the model.
         NumericsError: when latents stop being finite.
+        StopError: after a batch, when the process was asked to stop.
     """
     size, steps = inverter.config.batch_size, len(inverter.table)
     book = PromptBook(inverter.model, (target.prompt for target in targets))
@@ -57,37 +62,63 @@ def write_inversions(
     ):
         for number, first in enumerate(range(0, len(targets), size)):
             batch = targets[first : first + size]
-            floor, ascents = _invert_batch(batch, latents, book, inverter, advance)
-            append(_rows(batch, floor, ascents, inverter, role))
-            _write_trajectories(folder / f"trajectory-{number:05d}.safetensors", ascents)
-            for ascent in ascents:
+            done = _inverted(batch, latents, book, inverter, finished, advance)
+            append(_rows(batch, done, inverter, role))
+            _write_trajectories(folder / f"trajectory-{number:05d}.safetensors", done.ascents)
+            for ascent in done.ascents:
                 inverted.setdefault(ascent.method, []).append(ascent.z_T.cpu())
     save_file({method: torch.cat(parts) for method, parts in inverted.items()}, folder / LATENTS_NAME)
     _card(role, targets, inverter).write(folder)
 
 
+def _inverted(
+    batch: Sequence[Target],
+    latents: LatentSet,
+    book: PromptBook,
+    inverter: Inverter,
+    finished: FinishedBatches,
+    advance: Advance,
+) -> InvertedBatch:
+    """Return what inverting a batch gives, computing it unless that has been done."""
+    names = [target.picture.image_id for target in batch]
+    if found := finished.find(names):
+        advance(len(batch) * len(inverter.table) * WALKS)
+        inverter.counter.evaluations += found.facts["unet_evals"]
+        return InvertedBatch.of(found.arrays)
+    before = inverter.counter.evaluations
+    done = _invert_batch(batch, names, latents, book, inverter, advance)
+    facts = {"unet_evals": inverter.counter.evaluations - before}
+    finished.publish(names, Batch(done.arrays(), facts))
+    return done
+
+
 def _invert_batch(
-    batch: Sequence[Target], latents: LatentSet, book: PromptBook, inverter: Inverter, advance: Advance
-) -> tuple[Pixels, tuple[Ascent, ...]]:
+    batch: Sequence[Target],
+    names: Sequence[str],
+    latents: LatentSet,
+    book: PromptBook,
+    inverter: Inverter,
+    advance: Advance,
+) -> InvertedBatch:
     model = inverter.model
     means = latents.means([target.row for target in batch]).to(model.device)
     z_0 = to_mean_latents(means, model.scaling_factor)
-    names = [target.picture.image_id for target in batch]
     embeddings = book.of([target.prompt for target in batch])
-    return render(model, z_0), inverter.ascents(z_0, embeddings, names, advance)
+    floor = render(model, z_0)
+    ascents = inverter.ascents(z_0, embeddings, names, advance)
+    return InvertedBatch(floor, ascents, tuple(render(model, ascent.z_0) for ascent in ascents))
 
 
 def _rows(
-    batch: Sequence[Target], floor: Pixels, ascents: Sequence[Ascent], inverter: Inverter, role: str
+    batch: Sequence[Target], done: InvertedBatch, inverter: Inverter, role: str
 ) -> list[dict[str, object]]:
     """Return the rows of a batch, the methods of a picture beside each other."""
-    drawn = [render(inverter.model, ascent.z_0) for ascent in ascents]
     return [
-        Measured(target, floor[index], pixels[index]).row(
+        Measured(target, done.floor[index], pixels[index]).row(
             ascent, index, model=role, steps=len(inverter.table)
         )
         for index, target in enumerate(batch)
-        for ascent, pixels in zip(ascents, drawn, strict=True)
+        for ascent, pixels in zip(done.ascents, done.drawn, strict=True)
     ]
 
 

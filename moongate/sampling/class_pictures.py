@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.digests import canonical_json
 from moongate.artifacts.images import Picture
 from moongate.config import PriorConfig
@@ -15,10 +16,10 @@ from moongate.sampling.drawing import Manner, NoiseKey, Order, Studio
 PURPOSE = "prior"
 
 
-def class_studio(model: DiffusionModel, config: PriorConfig, seed: int) -> Studio:
+def class_studio(model: DiffusionModel, config: PriorConfig, seed: int, finished: FinishedBatches) -> Studio:
     """Return what draws the class pictures: deterministic DDIM with guidance."""
     manner = Manner(config.steps, Ddim(), Guidance(config.guidance), config.batch_size)
-    return Studio(model, manner, NoiseKey(seed, PURPOSE))
+    return Studio(model, manner, NoiseKey(seed, PURPOSE), finished=finished)
 
 
 def draw_class_pictures(

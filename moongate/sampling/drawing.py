@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.diffusion.guidance import Guidance
 from moongate.diffusion.noise import gaussian_batch
 from moongate.diffusion.samplers import Sampler, StepNoise, sample
@@ -71,13 +72,15 @@ class Studio:
         manner: steps, sampler, guidance.
         noise: of the start, and of each step where the sampler adds any.
         starts: where the walk down begins; from `noise` when None.
-        counter: counts the UNet's evaluations.
+        finished: batches of an interrupted drawing, and where this one keeps its own.
+        counter: counts the UNet's evaluations, those of batches that are taken up included.
     """
 
     model: DiffusionModel
     manner: Manner
     noise: NoiseKey
     starts: Starts | None = None
+    finished: FinishedBatches = field(default_factory=lambda: FinishedBatches(None))
     counter: EvalCounter = field(default_factory=EvalCounter)
 
     def draw(self, orders: Sequence[Order], progress: Progress, label: str) -> Iterator[tuple[Order, Pixels]]:
@@ -88,14 +91,27 @@ class Studio:
         Raises:
             InputError: when a prompt is too long for the model.
             NumericsError: when latents stop being finite; it names the pictures.
+            StopError: after a batch, when the process was asked to stop.
         """
         size = self.manner.batch_size
         book = PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
         with progress.track(label, len(orders) * self.manner.steps) as advance:
             for first in range(0, len(orders), size):
                 batch = orders[first : first + size]
-                z_0 = self._walk_down(batch, book, advance)
-                yield from zip(batch, render(self.model, z_0), strict=True)
+                yield from zip(batch, self._pictures(batch, book, advance), strict=True)
+
+    def _pictures(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Pixels:
+        """Return the pictures of a batch, (B, H, W, 3) uint8, drawing it unless that has been done."""
+        items = [order.item for order in batch]
+        if found := self.finished.find(items):
+            advance(len(batch) * self.manner.steps)
+            self.counter.evaluations += found.facts["unet_evals"]
+            return found.arrays["pixels"]
+        before = self.counter.evaluations
+        pixels = render(self.model, self._walk_down(batch, book, advance))
+        facts = {"unet_evals": self.counter.evaluations - before}
+        self.finished.publish(items, Batch({"pixels": pixels}, facts))
+        return pixels
 
     def _walk_down(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Tensor:
         model, manner = self.model, self.manner

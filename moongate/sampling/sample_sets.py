@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.images import png_from_pixels
 from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.schemas import SAMPLES
@@ -38,7 +39,11 @@ _DRAWING_COLUMNS = (
 
 
 def sample_studio(
-    model: DiffusionModel, settings: SampleSettings, batch_size: int, starts: Starts | None = None
+    model: DiffusionModel,
+    settings: SampleSettings,
+    batch_size: int,
+    starts: Starts | None,
+    finished: FinishedBatches,
 ) -> Studio:
     """Return what draws a sample set.
 
@@ -47,12 +52,13 @@ def sample_studio(
         settings: sampler, steps and guidance.
         batch_size: pictures drawn at once.
         starts: where the walk down begins; keyed noise when None.
+        finished: batches of an interrupted drawing, and where this one keeps its own.
     """
     guidance = Guidance(
         settings.guidance, settings.guidance_rescale, settings.guidance_start, settings.guidance_stop
     )
     manner = Manner(settings.steps, _sampler(settings), guidance, batch_size, settings.negative_prompt)
-    return Studio(model, manner, NoiseKey(settings.seed, PURPOSE), starts)
+    return Studio(model, manner, NoiseKey(settings.seed, PURPOSE), starts, finished)
 
 
 def plan(

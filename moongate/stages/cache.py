@@ -69,7 +69,9 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
         InputError: when a prompt is too long for the model, or a caption cannot take the identifier.
         ModelError: when the base model cannot be used.
         NumericsError: when a latent is not finite; it names the pictures.
+        StopError: after a batch, when the process was asked to stop.
     """
+    recipe_ = recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
         from moongate.models.encoding import embed_captions, encode_pictures
@@ -79,16 +81,17 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
         with leased_model(inputs.base, precision="float32", device=context.device) as model:
             book = embed_captions(model, images, inputs.prompt_of)
             write_prompts(folder, book.prompts, book.embeddings if inputs.text_encoder == "frozen" else None)
+            finished = context.finished_batches(recipe_, model.device)
             writer = LatentWriter(folder, config.shard_rows, book.prompts)
             with context.progress.track(STAGE, count_images(images)) as advance:
-                for encoded in encode_pictures(model, images, config.batch_size):
+                for encoded in encode_pictures(model, images, config.batch_size, finished):
                     picture = encoded.picture
                     prompt = inputs.prompt_of(picture.text)
                     writer.add(picture.image_id, picture.sha256, prompt, encoded.mean, encoded.std)
                     advance(1)
             return BuildFacts(writer.finish(_provenance(config, inputs)), device=str(model.device))
 
-    return context.store.obtain(recipe(config, inputs), build)
+    return context.store.obtain(recipe_, build)
 
 
 def _provenance(config: CacheConfig, inputs: CacheInputs) -> dict[str, str]:

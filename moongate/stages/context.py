@@ -1,7 +1,10 @@
 """What every stage is run with, beside its configuration and inputs."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from moongate.artifacts.batches import FinishedBatches
+from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.store import Store
 from moongate.progress import Progress, Silent
 
@@ -19,3 +22,12 @@ class StageContext:
     store: Store
     progress: Progress = field(default_factory=Silent)
     device: str = "auto"
+
+    def finished_batches(self, recipe: Recipe[Any], device: object) -> FinishedBatches:
+        """Return the batches that an interrupted build of `recipe` had finished; use it within the build.
+
+        Args:
+            recipe: what is built.
+            device: what this build computes on.
+        """
+        return FinishedBatches(self.store.scratch(recipe) / "batches", str(device))

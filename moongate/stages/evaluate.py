@@ -107,8 +107,10 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
         ModelError: when an extractor cannot be found, is incomplete, or does not fit its preprocessing.
         InputError: when the two models drew other prompts, a set is empty or another model's, or a prompt is
             too long for CLIP.
+        StopError: after a batch, when the process was asked to stop.
     """
     instruments = _find(config, inputs)
+    recipe_ = _recipe(config, inputs, instruments)
 
     def build(folder: Path) -> BuildFacts:
         from moongate.evaluation.measure import measure
@@ -124,13 +126,14 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
                 _load(instruments, config.batch_size, device),
                 {"object": OBJECTS, "colour": COLOURS, "scene": SCENES},
                 Resampling(config.bootstrap_draws, config.confidence, inputs.seed),
+                context.finished_batches(recipe_, device),
                 context.progress,
             )
         write_table(folder / METRICS_NAME, [asdict(row) for row in measured.rows], METRICS)
         write_table(folder / SUMMARY_NAME, [asdict(row) for row in measured.summary], SUMMARY)
         return BuildFacts(items=measured.num_pictures, device=device)
 
-    return context.store.obtain(_recipe(config, inputs, instruments), build)
+    return context.store.obtain(recipe_, build)
 
 
 def _find(config: EvaluateConfig, inputs: EvaluateInputs) -> Instruments:

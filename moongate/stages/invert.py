@@ -68,7 +68,9 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
         InputError: when the latents are not those of the pictures, or a prompt is too long for the model.
         ModelError: when the model cannot be used, or its schedule cannot be inverted.
         NumericsError: when latents stop being finite; it names the pictures.
+        StopError: after a batch, when the process was asked to stop.
     """
+    recipe_ = recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
         from moongate.inversions.inverter import Inverter
@@ -84,7 +86,8 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:
             inverter = Inverter(model, config)
-            write_inversions(folder, role, targets, latents, inverter, context.progress)
+            finished = context.finished_batches(recipe_, model.device)
+            write_inversions(folder, role, targets, latents, inverter, finished, context.progress)
             return BuildFacts(len(targets), inverter.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe(config, inputs), build)
+    return context.store.obtain(recipe_, build)

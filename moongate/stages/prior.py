@@ -63,16 +63,19 @@ def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Ob
         InputError: when the prompt is too long for the model.
         ModelError: when the base model cannot be used.
         NumericsError: when a picture's latents stop being finite.
+        StopError: after a batch, when the process was asked to stop.
     """
+    recipe_ = recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
         from moongate.models.stage_model import leased_model
         from moongate.sampling.class_pictures import class_studio, draw_class_pictures
 
         with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
-            studio = class_studio(model, config, inputs.seed)
+            finished = context.finished_batches(recipe_, model.device)
+            studio = class_studio(model, config, inputs.seed, finished)
             pictures = draw_class_pictures(studio, inputs.prompt, config, context.progress)
             write_images(folder, pictures, {"batch_size": str(config.batch_size)})
             return BuildFacts(config.num_images, studio.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe(config, inputs), build)
+    return context.store.obtain(recipe_, build)

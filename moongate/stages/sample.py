@@ -66,8 +66,9 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
         InputError: when a prompt is too long for the model.
         ModelError: when the model cannot be used.
         NumericsError: when latents stop being finite; it names the pictures.
+        StopError: after a batch, when the process was asked to stop.
     """
-    settings = _settings(config, inputs)
+    settings, recipe_ = _settings(config, inputs), recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
         from moongate.models.stage_model import leased_model
@@ -80,11 +81,12 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:
             planned, starts = plan(model, settings, inversions)
-            studio = sample_studio(model, settings, config.batch_size, starts)
+            finished = context.finished_batches(recipe_, model.device)
+            studio = sample_studio(model, settings, config.batch_size, starts, finished)
             write_samples(folder, role, planned, settings, studio, context.progress)
             return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe(config, inputs), build)
+    return context.store.obtain(recipe_, build)
 
 
 def _settings(config: SampleConfig, inputs: SampleInputs) -> SampleSettings:

@@ -102,6 +102,7 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
     Raises:
         ConfigError: see `recipe`.
         NumericsError: when a loss or gradient is not finite.
+        StopError: after a step and its checkpoint, when the process was asked to stop.
     """
     recipe_ = recipe(config, inputs)
 

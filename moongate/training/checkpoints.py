@@ -14,6 +14,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from moongate.artifacts.digests import json_digest
+from moongate.artifacts.durability import sync_folder, sync_tree
 from moongate.training.trainer import TrainerState
 
 LOGGER = logging.getLogger(__name__)
@@ -35,7 +37,8 @@ class Checkpoints:
 
     `identity` is a digest of what is being trained; a checkpoint of something else is never resumed.
     A checkpoint is written to a hidden sibling, synced and renamed; `state.json` lists the sha256 of its
-    files, and one that does not match is passed over for the one before it.
+    files and is sealed by one of its own. A checkpoint with a wrong one is passed over for the one before it.
+    One process at a time writes here: what a killed one had not finished is removed by the next.
     """
 
     def __init__(self, folder: Path, identity: str, keep: int = 2) -> None:
@@ -47,8 +50,8 @@ class Checkpoints:
         """Write one checkpoint and drop all but the newest `keep`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"step-{state.step:06d}"
+        self._sweep()
         building = self.folder / f".{final.name}.{os.getpid()}"
-        shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
         for name in STATE_FILES:
             _save_tensors(getattr(state, name), building / f"{name}.safetensors")
@@ -60,10 +63,11 @@ class Checkpoints:
             "sha256": {name: _sha256(building / f"{name}.safetensors") for name in TENSOR_FILES},
             "history": history,
         }
-        (building / "state.json").write_text(json.dumps(record))
-        _sync(building)
+        (building / "state.json").write_text(json.dumps(record | {"seal": json_digest(record)}))
+        sync_tree(building)
         shutil.rmtree(final, ignore_errors=True)
         building.rename(final)
+        sync_folder(self.folder)
         self._drop_old()
         return final
 
@@ -82,8 +86,12 @@ class Checkpoints:
     def _read(self, folder: Path) -> Checkpoint | None:
         try:
             record = json.loads((folder / "state.json").read_text())
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             LOGGER.warning("checkpoint %s is not readable (%s); looking for an earlier one", folder, error)
+            return None
+        # A checkpoint of an earlier version has no seal.
+        if (seal := record.pop("seal", None)) is not None and seal != json_digest(record):
+            LOGGER.warning("checkpoint %s: state.json is damaged; looking for an earlier one", folder)
             return None
         if record["identity"] != self._identity:
             LOGGER.info("checkpoint %s belongs to another training; not used", folder)
@@ -97,6 +105,10 @@ class Checkpoints:
         tensors = {name: load_file(folder / f"{name}.safetensors") for name in STATE_FILES}
         state = TrainerState(record["step"], record["ema_updates"], **tensors)
         return Checkpoint(state, load_file(folder / "best.safetensors"), record["history"])
+
+    def _sweep(self) -> None:
+        for debris in self.folder.glob(".step-*"):
+            shutil.rmtree(debris)
 
     def _drop_old(self) -> None:
         for folder in sorted(self.folder.glob("step-*"))[: -self._keep]:
@@ -112,13 +124,3 @@ def _sha256(path: Path) -> str:
         return "missing"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Flush files and folder to the disk, so that the rename cannot outlive what it names."""
-    for path in [*folder.iterdir(), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from torch import Tensor
 
+from moongate import interruption
 from moongate.progress import Progress
 from moongate.training.checkpoints import Checkpoints
 from moongate.training.trainer import StepRow, Trainer
+
+_log = logging.getLogger(__name__)
 
 Selection = Literal["last", "validation_loss"]
 
@@ -56,6 +60,9 @@ def fit(
     """Train to the end of the trainer's schedule and return the weights chosen by the plan's rule.
 
     The best weights so far travel in every checkpoint, so that resuming keeps them too.
+
+    Raises:
+        StopError: when the process was asked to stop; the step it was in is finished and in a checkpoint.
     """
     history = _History(plan, checkpoints)
     history.resume(trainer)
@@ -68,8 +75,9 @@ def fit(
             advance(1)
             if _due(trainer, plan.validate_every):
                 history.validate(trainer)
-            if _due(trainer, plan.checkpoint_every):
+            if _due(trainer, plan.checkpoint_every) or interruption.asked_by():
                 history.checkpoint(trainer)
+                interruption.heed()
     return history.outcome(trainer)
 
 
@@ -93,6 +101,7 @@ class _History:
         if checkpoint is None:
             return
         trainer.restore(checkpoint.state)
+        _log.info("Going on from step %d of %d.", trainer.step, trainer.settings.steps)
         self.steps = [StepRow(**row) for row in checkpoint.history["steps"]]  # type: ignore[attr-defined]
         self.validations = [ValidationRow(**row) for row in checkpoint.history["validations"]]  # type: ignore[attr-defined]
         self._best_step = int(checkpoint.history["best_step"])  # type: ignore[call-overload]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.store import Store
 from moongate.evaluation.galleries import Eyes, open_pictures, open_samples
 from moongate.evaluation.measure import Material, Measured, measure
@@ -59,7 +60,7 @@ def material(tmp_path: Path) -> Material:
 
 def measured(material: Material, judge: BrightnessJudge | None, progress: Counting) -> Measured:
     eyes = Eyes(MeanColour(), MeanColour(), judge, batch_size=3)
-    return measure(material, eyes, VOCABULARY, Resampling(200, 0.95, 0), progress)
+    return measure(material, eyes, VOCABULARY, Resampling(200, 0.95, 0), FinishedBatches(None), progress)
 
 
 def test_judges_count_the_pictures_that_show_what_was_asked_for(material: Material) -> None:

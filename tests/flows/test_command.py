@@ -145,24 +145,35 @@ def _states(client: SyncPrefectClient, filtered: FlowRunFilter) -> set[str | Non
     return {task.state_name for task in client.read_task_runs(flow_run_filter=filtered)}
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_is_marked(
-    moongate: Command, environment: dict[str, str], preset: str
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_keeps_its_step_says_how_to_go_on_and_is_marked(
+    moongate: Command, environment: dict[str, str], preset: str, home: Path, number: int, status: int
 ) -> None:
+    # Another number of steps is another training, which the stop before this one has not begun.
+    changes = ["--set", f"train.steps={100_000 + number}", "--set", "train.checkpoint_every=50"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", "--preset", preset, "--set", "train.steps=100000"],
+        [sys.executable, "-m", "flows.cli", "run", "--preset", preset, *changes],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
         # Under a shell script's `&` the signal is ignored, and a child would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    assert running.stderr is not None
-    for line in running.stderr:
-        if line.startswith("cache     evaluation"):
-            break
-    running.send_signal(signal.SIGINT)
-    _, rest = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert "goes on from what is done" in rest
-    assert "Traceback" not in rest
+    before = checkpoints(home)
+    while not (mine := checkpoints(home) - before) and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(number)
+    asked = time.monotonic()
+    _, errors = running.communicate(timeout=60)
+    assert time.monotonic() - asked < 10
+    assert running.returncode == status
+    last = errors.splitlines()[-1]
+    assert last == f"stopped by {signal.Signals(number).name}: the same command goes on from what is done"
+    assert "Traceback" not in errors
+    (after,) = checkpoints(home) - before - mine
+    assert 50 < int(after.name.removeprefix("step-")) < 100
     assert json.loads(moongate("runs", "--json").stdout)[0]["status"] == "interrupted"
+
+
+def checkpoints(home: Path) -> set[Path]:
+    return set(home.glob("scratch/train/*/checkpoints/step-*"))
