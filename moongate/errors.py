@@ -46,5 +46,9 @@ class NumericsError(MoongateError):
     """A computation left the numbers it is defined for: not finite, out of range, or diverging."""
 
 
+class CapacityError(MoongateError):
+    """The smallest portion of the work needs more memory than there is."""
+
+
 def _rebuilt(kind: type[MoongateError], what: str, where: str, why: str, fix: str) -> MoongateError:
     return kind(what, where=where, why=why, fix=fix)

@@ -126,6 +126,7 @@ def adapter(store: Store, base: BaseSource) -> AdapterRef:
         steps = [
             {"step": i, "loss": 0.5 / i, "instance_loss": 0.4 / i, "prior_loss": 0.1 / i}
             | {"grad_norm": 1.0, "learning_rate": 1e-4, "seconds": 0.1}
+            | {"status": "ok", "fault": "", "micro_batch": 4}
             for i in (1, 2, 3)
         ]
         write_table(folder / "train_steps.parquet", steps, TRAIN_STEPS)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from moongate.progress import Progress
 from moongate.training.checkpoints import Checkpoints
-from moongate.training.trainer import StepRow, Trainer
+from moongate.training.steps import StepRow
+from moongate.training.trainer import Trainer
 
 Selection = Literal["last", "validation_loss"]
 
@@ -94,6 +95,7 @@ class _History:
             return
         trainer.restore(checkpoint.state)
         self.steps = [StepRow(**row) for row in checkpoint.history["steps"]]  # type: ignore[attr-defined]
+        trainer.recall(self.steps)
         self.validations = [ValidationRow(**row) for row in checkpoint.history["validations"]]  # type: ignore[attr-defined]
         self._best_step = int(checkpoint.history["best_step"])  # type: ignore[call-overload]
         self._best = checkpoint.best or None

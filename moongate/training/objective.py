@@ -40,6 +40,14 @@ class Objective(nn.Module, ABC):
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Return the modules that are optimised and saved, by the name under which they are saved."""
 
+    def frozen_modules(self) -> Mapping[str, nn.Module]:
+        """Return the modules that take part and must not change, by name."""
+        return {}
+
+    def ingredients(self, step: int, slots: Sequence[int]) -> tuple[str, ...]:
+        """Return what each of `slots` of step `step` is made of, in words for a message."""
+        return tuple(f"slot {slot}" for slot in slots)
+
     def trained_parameters(self) -> dict[str, nn.Parameter]:
         """Return every parameter that requires a gradient as `<module>.<parameter>`, in a fixed order."""
         return {

@@ -1,0 +1,42 @@
+"""The slots of a step in portions that fit the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from moongate.errors import CapacityError
+
+
+class MicroBatches:
+    """Splits a process's slots into portions of at most `size`, which is halved when memory runs out.
+
+    It is never enlarged again: what did not fit once would not fit the next time either. The portions of a
+    step are weighed by their slots, so the effective batch is the same whatever the size.
+    """
+
+    def __init__(self, slots: range, size: int) -> None:
+        self.slots = slots
+        self.size = size
+
+    def __iter__(self) -> Iterator[range]:
+        return (self.slots[first : first + self.size] for first in range(0, len(self.slots), self.size))
+
+    def __len__(self) -> int:
+        return -(-len(self.slots) // self.size)
+
+    def halve(self, where: str, why: str) -> None:
+        """Make the portions half as large.
+
+        Raises:
+            CapacityError: when they hold a single slot already.
+        """
+        if self.size == 1:
+            raise CapacityError(
+                "a single picture needs more memory than there is",
+                where=where,
+                why=f"{why} (with 1 of the {len(self.slots)} pictures of a step at a time)",
+                fix="train on a device with more memory, in bfloat16 (base.precision), or without the text "
+                "encoder (train.train_text_encoder=false); the same command goes on from the last "
+                "checkpoint",
+            )
+        self.size = -(-self.size // 2)
