@@ -22,7 +22,7 @@ from moongate.stages.record import RecordInputs
 
 R = TypeVar("R", bound=Ref)
 RUN_ID = "r20260102-030405-bolt_duck-beef"
-HOSTILE = '<script>alert("x")</script> & a duck'
+HOSTILE = '<script>alert("x")</script> & a duck](javascript:alert(1)) <a href="javascript:alert(2)">'
 EXTRACTOR = "tiny-encoder.cls"
 SEEDS = (0, 1)
 PROMPTS = (

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def read_training(folder: Path) -> TrainingRecord:
 
 def _incidents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield a sentence for each step that was skipped, and for each at which the memory ran out."""
-    for before, row in pairwise((None, *rows)):
+    for before, row in zip((None, *rows[:-1]), rows, strict=True):
         if row["status"] != "ok":
             yield f"Step {row['step']} was skipped, and moved no weight: {row['fault']}."
         if before and row["micro_batch"] < before["micro_batch"]:

@@ -17,6 +17,7 @@ from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
 from moongate.config import TrainConfig
 from moongate.errors import ConfigError, StoreError
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -112,6 +113,7 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
     def build(folder: Path) -> BuildFacts:
         from moongate.models.stage_model import leased_model
 
+        context.store.require_room(_room(config, inputs, context.store.scratch(recipe_)), STAGE)
         with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
             objective = _objective(config, inputs, context, model)
             scratch = context.store.scratch(recipe_)
@@ -121,6 +123,20 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
             return BuildFacts(items=config.steps, unet_evals=evaluations, device=str(model.device))
 
     return context.store.obtain(recipe_, build)
+
+
+def _room(config: TrainConfig, inputs: TrainInputs, scratch: Path) -> int:
+    """Return the most bytes that are still to be written: the checkpoints, less those there, and the adapter.
+
+    A checkpoint holds the weights, two moments of each and, where there are such, their average and the best
+    so far. Two are kept while a third is written.
+    """
+    size = Footprint.of(inputs.base)
+    trained = size.unet + (size.text_encoder if config.train_text_encoder else 0)
+    each = 3 + (config.ema_decay is not None) + (config.selection == "validation_loss")
+    kept = min(3, -(-config.steps // config.checkpoint_every))
+    present = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    return max(0, kept * each * trained - present) + trained
 
 
 def _check_means(precision: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from moongate.errors import CapacityError
+
+_log = logging.getLogger(__name__)
 
 
 class MicroBatches:
@@ -24,8 +27,8 @@ class MicroBatches:
     def __len__(self) -> int:
         return -(-len(self.slots) // self.size)
 
-    def halve(self, where: str, why: str) -> None:
-        """Make the portions half as large.
+    def halve(self, step: int, why: str) -> None:
+        """Make the portions half as large from `step` on, and say so.
 
         Raises:
             CapacityError: when they hold a single slot already.
@@ -33,10 +36,19 @@ class MicroBatches:
         if self.size == 1:
             raise CapacityError(
                 "a single picture needs more memory than there is",
-                where=where,
+                where=f"training step {step}",
                 why=f"{why} (with 1 of the {len(self.slots)} pictures of a step at a time)",
                 fix="train on a device with more memory, in bfloat16 (base.precision), or without the text "
                 "encoder (train.train_text_encoder=false); the same command goes on from the last "
                 "checkpoint",
             )
-        self.size = -(-self.size // 2)
+        before, self.size = self.size, -(-self.size // 2)
+        _log.warning(
+            "Out of memory at training step %d (%s). From here on %d slots at a time instead of %d; the "
+            "effective batch stays %d.",
+            step,
+            why,
+            self.size,
+            before,
+            len(self.slots),
+        )

@@ -68,7 +68,7 @@ def _digests(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, bytes]:
 
 def _digest(tensor: Tensor) -> bytes:
     flat = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-    return hashlib.sha256(flat.numpy()).digest()
+    return hashlib.sha256(flat.numpy().data).digest()
 
 
 def _changed(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[str]:

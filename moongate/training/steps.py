@@ -31,7 +31,7 @@ class StepRow:
     parts: Mapping[str, float]
     grad_norm: float | None
     learning_rate: float
-    seconds: float
+    seconds: float = 0.0
     micro_batch: int = 0
     fault: str = ""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,8 +25,6 @@ from moongate.training.steps import BadSteps, StepRow
 MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
 # After so many steps every part has had its gradients, and hardly any time is lost if it has not.
 MOVEMENT_CHECKED_AFTER = 20
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,7 +157,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         losses, norm = self._gradients()
-        row = self._row(losses, norm, rate, started)
+        row = self._row(losses, norm, rate)
         if not row.fault:
             self._scaled.step()
         self._optimizer.zero_grad(set_to_none=True)
@@ -171,7 +168,7 @@ class Trainer:
         self.step += 1
         if self.step == min(MOVEMENT_CHECKED_AFTER, self.settings.steps):
             self._movement.verify(self.step, self._reached())
-        return row
+        return replace(row, seconds=time.perf_counter() - started)
 
     def recall(self, rows: Sequence[StepRow]) -> None:
         """Go on like the process that made these rows: with its micro-batches, and counting its bad steps."""
@@ -196,26 +193,16 @@ class Trainer:
             self._shrink(reason)
 
     def _shrink(self, reason: str) -> None:
-        where, before = f"training step {self.step}", self._micro_batches.size
         if self._accelerator.num_processes > 1:
             raise CapacityError(
                 "the memory of one process ran out",
-                where=where,
+                where=f"training step {self.step}",
                 why=f"{reason}; the others would wait for its gradients for ever",
                 fix="lower train.batch_size and raise train.gradient_accumulation",
             )
         self._optimizer.zero_grad(set_to_none=True)
         release_unused()
-        self._micro_batches.halve(where, reason)
-        _log.warning(
-            "Out of memory at %s (%s). From here on %d slots at a time instead of %d; the effective batch "
-            "stays %d.",
-            where,
-            reason,
-            self._micro_batches.size,
-            before,
-            self.objective.batch_size,
-        )
+        self._micro_batches.halve(self.step, reason)
 
     def _backward(self, slots: range) -> Losses:
         own = self._micro_batches.slots
@@ -228,7 +215,7 @@ class Trainer:
             self._accelerator.backward(losses.total / (len(own) / len(slots)))
         return losses
 
-    def _row(self, losses: Sequence[Losses], norm: Tensor, rate: float, started: float) -> StepRow:
+    def _row(self, losses: Sequence[Losses], norm: Tensor, rate: float) -> StepRow:
         # One transfer for all numbers of the step: each .item() would wait for the device on its own.
         names = list(losses[0].parts)
         shares = torch.tensor([len(slots) / len(self._micro_batches.slots) for slots in self._micro_batches])
@@ -237,12 +224,12 @@ class Trainer:
         ).float()
         mean = self._accelerator.reduce(shares.to(stacked.device) @ stacked, reduction="mean")
         loss, *parts, length = torch.cat([mean, norm.detach().float().reshape(1)]).tolist()
+        size = self._micro_batches.size
         if all(map(math.isfinite, (loss, *parts, length))):
             seen = (loss, dict(zip(names, parts, strict=True)), length)
-            return StepRow(self.step, *seen, rate, time.perf_counter() - started, self._micro_batches.size)
+            return StepRow(self.step, *seen, rate, micro_batch=size)
         fault = f"loss {loss}, gradient norm {length}: {self._suspects()}"
-        took = time.perf_counter() - started
-        return StepRow(self.step, None, {}, None, rate, took, self._micro_batches.size, fault)
+        return StepRow(self.step, None, {}, None, rate, micro_batch=size, fault=fault)
 
     @torch.no_grad()
     def _suspects(self) -> str:
