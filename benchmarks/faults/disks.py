@@ -15,7 +15,7 @@ _KINDS = ("images.parquet", "index.parquet", "latents-00000.safetensors", "promp
 
 def _full_while_caching(folder: Path) -> Seen:
     with small_disk(folder, 64 * _MIB) as disk:
-        place, flood = Workplace(disk), Flood(disk, after=7)
+        place, flood = Workplace(disk), Flood(disk, after=3)
         message = refusal(lambda: place.latents(flood))
         debris = place.debris()
         flood.dry_up()

@@ -104,7 +104,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
     try:
         yield disk
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def make_read_only(disk: Path) -> None:
