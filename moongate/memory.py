@@ -17,6 +17,9 @@ _MESSAGES = (
     "CUDA error: out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+    # All that oneDNN says on a CPU when it gets no memory.
+    "could not create a primitive",
 )
 
 

@@ -11,8 +11,27 @@ from uuid import uuid4
 
 from moongate.errors import StoreError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNWRITABLE = (errno.EROFS, errno.EIO)
+_FULL = (
+    "the disk is full",
+    "free some space (`moongate gc` lists what no run needs) and run the same command again",
+)
+_NO_LARGE_FILES = (
+    "a file may not grow any further",
+    "raise the limit on the size of files (`ulimit -f`, or the file system's own), or set MOONGATE_HOME to "
+    "another disk, and run the same command again",
+)
+_UNWRITABLE = (
+    "the disk cannot be written",
+    "see to the disk, or set MOONGATE_HOME to another one, and run the same command again",
+)
+# What is wrong and what to do, by the system's number of the error.
+_FAULTS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _NO_LARGE_FILES,
+    errno.EROFS: _UNWRITABLE,
+    errno.EIO: _UNWRITABLE,
+}
 # Libraries written in Rust (safetensors, tokenizers) have exceptions of their own, and put the number there.
 _RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -72,15 +91,14 @@ def writing_explained(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         number = _number(error)
-        if number not in (*_FULL, *_UNWRITABLE):
+        if number not in _FAULTS:
             raise
+        what, fix = _FAULTS[number]
         raise StoreError(
-            "the disk is full" if number in _FULL else "the disk cannot be written",
+            what,
             where=str(folder),
             why=f"{os.strerror(number)}, and {in_words(free_bytes(folder))} are free; nothing was published",
-            fix="free some space (`moongate gc` lists what no run needs) and run the same command again"
-            if number in _FULL
-            else "see to the disk, or set MOONGATE_HOME to another one, and run the same command again",
+            fix=fix,
         ) from error
 
 

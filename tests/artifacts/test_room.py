@@ -46,7 +46,11 @@ def test_so_it_does_where_a_file_may_not_grow(
     short_files: Callable[[int], AbstractContextManager[None]], tmp_path: Path, writer: str
 ) -> None:
     limited = short_files(MIB // 2)
-    with pytest.raises(StoreError, match="the disk is full") as stopped, writing_explained(tmp_path), limited:
+    with (
+        pytest.raises(StoreError, match="a file may not grow any further") as stopped,
+        writing_explained(tmp_path),
+        limited,
+    ):
         WRITERS[writer](tmp_path)
     assert "File too large" in stopped.value.why
 
