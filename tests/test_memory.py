@@ -23,6 +23,7 @@ def test_the_cpu_allocators_exception_is_recognised() -> None:
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("could not create a primitive"),
         MemoryError(),
     ],
 )
