@@ -1,9 +1,7 @@
 """Numbers that go wrong, and memory that runs out."""
 
-import resource
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -93,16 +91,6 @@ def _halved(folder: Path) -> Seen:
     return Seen(said, NOTHING, f"the same weights within {gap:.0e}", tight[0] == 1 and gap < 1e-5)
 
 
-def _limited(folder: Path) -> Seen:
-    latents = LatentSet(Workplace(folder).context.store.folder(Workplace(folder).latents().ref))
-    trainer = _trainer(latents, batch_size=64, room=64)
-    with _limited_memory(350 * 2**20):
-        row = trainer.advance()
-    finite = all(bool(tensor.isfinite().all()) for tensor in trainer.weights().values())
-    said = f"micro-batch 64 -> {row.micro_batch}"
-    return Seen(said, NOTHING, "the step of all 64 pictures is made", finite and row.micro_batch < 64)
-
-
 def _below_one(folder: Path) -> Seen:
     latents = LatentSet(Workplace(folder).context.store.folder(Workplace(folder).latents().ref))
     trainer = _trainer(latents, batch_size=4, room=0)
@@ -145,18 +133,6 @@ def _trainer(latents: LatentSet, batch_size: int, room: int, steps: int = 100) -
     return Trainer(objective, settings, build_accelerator(model.device, "float32"))
 
 
-@contextmanager
-def _limited_memory(more: int) -> Iterator[None]:
-    """Let this process grow by `more` bytes of address space and no further."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
 NUMBERS = (
     Case("a NaN in the latent of one picture", _nan_in_a_latent, ".png (instance)"),
     Case("a NaN in one latent, six bad steps tolerated", _tolerated, ".png (instance)"),
@@ -165,6 +141,5 @@ NUMBERS = (
 )
 MEMORY = (
     Case("an allocator that refuses more than one picture", _halved, "micro-batch 4 -> 1"),
-    Case("a process that may grow by 350 MiB", _limited, "micro-batch 64 ->"),
     Case("an allocator that refuses a single picture", _below_one, "a single picture needs more memory"),
 )

@@ -193,6 +193,13 @@ class Trainer:
             self._shrink(reason)
 
     def _shrink(self, reason: str) -> None:
+        if not self.objective.separable:
+            raise CapacityError(
+                "the batch needs more memory than there is",
+                where=f"training step {self.step}",
+                why=f"{reason}; the loss compares all of its {self.objective.batch_size} slots",
+                fix="lower the batch size, or train on a device with more memory",
+            )
         if self._accelerator.num_processes > 1:
             raise CapacityError(
                 "the memory of one process ran out",

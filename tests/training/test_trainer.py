@@ -120,6 +120,13 @@ def test_when_a_single_slot_does_not_fit_that_is_said_and_no_weight_moves(traine
     assert torch.equal(trainer.weights()["line.weight"], torch.zeros(1, 3))
 
 
+def test_a_loss_that_compares_its_slots_is_never_split(trainer_of, regression):
+    objective = regression(room=4)
+    objective.separable = False
+    with pytest.raises(CapacityError, match="compares all of its 8 slots"):
+        trainer_of(objective).advance()
+
+
 def test_an_error_that_is_not_about_memory_is_not_retried(trainer_of, regression):
     objective = regression()
     calls = []
