@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.terminal import seconds
+from moongate.artifacts.room import in_words
 from moongate.history.comparison import Comparison, Figure, InputChange, MetricChange, SettingChange
 from moongate.history.garbage import Garbage
 from moongate.history.reasons import Reason
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def reason_table(reasons: Sequence[Reason]) -> Table:
@@ -41,12 +40,12 @@ def print_garbage(screen: Console, found: Sequence[Garbage], deleted: bool) -> N
         return
     table = _table("what", "name", "size", "unused for", "")
     for item in found:
-        table.add_row(item.kind, item.name, size(item.bytes), age(item.idle), item.state)
+        table.add_row(item.kind, item.name, in_words(item.bytes), age(item.idle), item.state)
     screen.print(table, "")
     wanted = "removed" if deleted else "removable"
     room = sum(item.bytes for item in found if item.state == wanted)
     screen.print(
-        f"{wanted}: {size(room)}" + ("" if deleted else "  (the same command with --delete removes it)")
+        f"{wanted}: {in_words(room)}" + ("" if deleted else "  (the same command with --delete removes it)")
     )
 
 
@@ -63,14 +62,6 @@ def garbage_rows(found: Sequence[Garbage]) -> list[dict[str, object]]:
         }
         for item in found
     ]
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in the largest unit that it fills."""
-    unit = 0
-    while count >= 1024 and unit < len(_UNITS) - 1:
-        count, unit = count / 1024, unit + 1
-    return f"{count:.0f} B" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
 
 
 def age(idle: timedelta) -> str:

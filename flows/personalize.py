@@ -44,10 +44,13 @@ def personalize(
         origin: the run that this one repeats from one of its stages on, if any.
 
     Raises:
+        StoreError: when the store cannot be written.
         ConfigError: when a stage before the one to be repeated would not be what the earlier run had.
         GateError: when the gate does not let the result pass; the run is recorded all the same.
     """
-    base, store = resolve_base(config.base), Store.from_environment()
+    store = Store.from_environment()
+    store.require_writable()
+    base = resolve_base(config.base)
     for doubt in doubts_about(config.subject, base):
         _log.warning("%s", doubt)
     check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))

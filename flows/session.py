@@ -14,10 +14,12 @@ def session(level: int) -> Iterator[None]:
     """Make it possible to import and call flows within; log messages from `level` on are shown.
 
     Raises:
+        StoreError: when the store cannot be written.
         ConfigError: when the Prefect API does not answer.
     """
-    screen = console()
-    with prefect_api(Store.from_environment().root) as api:
+    screen, store = console(), Store.from_environment()
+    store.require_writable()
+    with prefect_api(store.root) as api:
         with screen.status("Starting"):
             import prefect  # noqa: F401 - takes as long as the private server does, so both at once
 

@@ -31,9 +31,10 @@ PIPE_COLUMNS = 160
 
 def console() -> Console:
     """Return the terminal of people: standard error, so that standard output stays what was asked for."""
-    screen = Console(stderr=True)
+    # Without markup: names, captions and paths are printed, and brackets in them mean nothing.
+    screen = Console(stderr=True, markup=False)
     # A file or a pipe has no width, and 80 columns would cut the tables.
-    return screen if screen.is_terminal else Console(stderr=True, width=PIPE_COLUMNS)
+    return screen if screen.is_terminal else Console(stderr=True, width=PIPE_COLUMNS, markup=False)
 
 
 class Terminal:

@@ -142,6 +142,12 @@ class TrainConfig(Settings):
         description="Decay per step of the averaged weights that are kept; none = no average.",
     )
     gradient_accumulation: int = Field(1, ge=1, description="Batches per optimizer step.")
+    stop_after_bad_steps: int = Field(
+        3,
+        ge=1,
+        description="Steps with a loss or gradient that is not finite at which training stops; "
+        "those before it are recorded and move no weight.",
+    )
     validate_every: int = Field(50, ge=1, description="Steps between validations.")
     checkpoint_every: int = Field(100, ge=1, description="Steps between checkpoints.")
     num_validation_draws: int = Field(

@@ -50,5 +50,9 @@ class GateError(MoongateError):
     """A run did all that it was asked, and its result is one that its gate does not let pass."""
 
 
+class CapacityError(MoongateError):
+    """The smallest portion of the work needs more memory than there is."""
+
+
 def _rebuilt(kind: type[MoongateError], what: str, where: str, why: str, fix: str) -> MoongateError:
     return kind(what, where=where, why=why, fix=fix)

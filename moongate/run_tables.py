@@ -1,6 +1,7 @@
 """What the tables say of a run itself: one row in `runs`, however it ended, and its stages in `stages`."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,10 +9,13 @@ from pathlib import Path
 
 from moongate.artifacts.manifest import library_versions
 from moongate.artifacts.tables import write_run_table
+from moongate.errors import MoongateError
 from moongate.models.source import BaseSource
 from moongate.runs import Run, RunRecord, StageEntry, going_on
 
 _STAGE = "run"
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -21,9 +25,11 @@ def on_record(root: Path, record: RunRecord, base: BaseSource) -> Iterator[Run]:
     try:
         with going_on(root, record) as run:
             yield run
-    finally:
+    except BaseException:
         if run is not None:
-            write_run_tables(root, run.record, base)
+            _write_after_failure(root, run.record, base)
+        raise
+    write_run_tables(root, run.record, base)
 
 
 def write_run_tables(root: Path, run: RunRecord, base: BaseSource) -> None:
@@ -32,6 +38,14 @@ def write_run_tables(root: Path, run: RunRecord, base: BaseSource) -> None:
     for name, content in rows.items():
         # The attempt is no part of the file's name: its rows hold those of the attempts before it.
         write_run_table(root, name, content, run_id=run.run_id, stage=_STAGE)
+
+
+def _write_after_failure(root: Path, run: RunRecord, base: BaseSource) -> None:
+    """Write the tables if that is possible; what ended the run is not hidden behind a full disk."""
+    try:
+        write_run_tables(root, run, base)
+    except (MoongateError, OSError) as fault:
+        _log.warning("The end of run %s could not be entered in the tables: %s", run.run_id, fault)
 
 
 def _run_row(run: RunRecord, base: BaseSource) -> dict[str, object]:

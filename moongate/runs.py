@@ -20,9 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.memory import peak_memory_bytes
+from moongate.artifacts.room import writing_explained
 from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.errors import InputError, StoreError
+from moongate.redaction import redacted
 
 Verb = Literal["ingest", "prior", "cache", "train", "invert", "sample", "evaluate", "record"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -146,7 +148,14 @@ class Run:
 
     def end(self, status: Status, error: str | None = None) -> None:
         """Note how the run ended."""
-        self._write(status=status, error=error, ended_utc=_now())
+        self._write(status=status, error=error and redacted(error), ended_utc=_now())
+
+    def fail(self, status: Status, error: str | None = None) -> None:
+        """Note that the run ended badly; what ended it is not hidden behind a full disk."""
+        try:
+            self.end(status, error)
+        except (StoreError, OSError) as fault:
+            _log.warning("The end of run %s could not be noted: %s", self.record.run_id, fault)
 
     def _add(self, entry: StageEntry) -> None:
         self._write(stages=(*self.record.stages, entry))
@@ -157,7 +166,7 @@ class Run:
 
     def _write(self, **changes: object) -> None:
         self.record = self.record.model_copy(update=changes)
-        with atomic_file(self.folder / "run.json") as temporary:
+        with writing_explained(self.folder), atomic_file(self.folder / "run.json") as temporary:
             temporary.write_text(self.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -181,10 +190,10 @@ def going_on(root: Path, record: RunRecord) -> Iterator[Run]:
         try:
             yield run
         except Exception as error:
-            run.end("failed", f"{type(error).__name__}: {error}")
+            run.fail("failed", f"{type(error).__name__}: {error}")
             raise
         except BaseException:
-            run.end("interrupted")
+            run.fail("interrupted")
             raise
         run.end("completed")
 

@@ -22,7 +22,7 @@ from moongate.stages.record import RecordInputs
 
 R = TypeVar("R", bound=Ref)
 RUN_ID = "r20260102-030405-bolt_duck-beef"
-HOSTILE = '<script>alert("x")</script> & a duck'
+HOSTILE = '<script>alert("x")</script> & a duck](javascript:alert(1)) <a href="javascript:alert(2)">'
 EXTRACTOR = "tiny-encoder.cls"
 SEEDS = (0, 1)
 PROMPTS = (
@@ -126,6 +126,7 @@ def adapter(store: Store, base: BaseSource) -> AdapterRef:
         steps = [
             {"step": i, "loss": 0.5 / i, "instance_loss": 0.4 / i, "prior_loss": 0.1 / i}
             | {"grad_norm": 1.0, "learning_rate": 1e-4, "seconds": 0.1}
+            | {"status": "ok", "fault": "", "micro_batch": 4}
             for i in (1, 2, 3)
         ]
         write_table(folder / "train_steps.parquet", steps, TRAIN_STEPS)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,6 +48,22 @@ def test_a_run_that_fails_keeps_its_stages_and_its_error(tmp_path: Path) -> None
     assert loaded.status == "failed"
     assert loaded.error == "RuntimeError: out of luck"
     assert len(loaded.stages) == 1
+
+
+def test_a_full_disk_does_not_hide_what_ended_a_run(
+    small_disk: Callable[[int], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = small_disk(2**20)
+    with (
+        pytest.raises(RuntimeError, match="out of luck"),
+        going_on(disk, record_of("r20261121-081500-duck-0001")),
+    ):
+        with pytest.raises(OSError, match="No space left"), (disk / "x").open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(4096))
+        raise RuntimeError("out of luck")
+    assert "could not be noted: the disk is full" in caplog.text
+    assert load_run(disk, "last").status == "interrupted"
 
 
 def test_a_run_is_running_while_its_process_holds_the_lock_and_interrupted_after(tmp_path: Path) -> None:

@@ -121,6 +121,12 @@ def read_captions(folder: Path) -> tuple[str, ...]:
     return tuple(pq.read_table(folder / IMAGES_NAME, columns=["text"])["text"].to_pylist())
 
 
+def read_file_names(folder: Path) -> dict[str, str]:
+    """Return the file name of every picture of an image set by its id, without reading its pictures."""
+    columns = pq.read_table(folder / IMAGES_NAME, columns=["image_id", "file_name"]).to_pydict()
+    return dict(zip(columns["image_id"], columns["file_name"], strict=True))
+
+
 def count_images(folder: Path) -> int:
     """Return the number of pictures of an image set, from the footer of its file."""
     return int(pq.read_metadata(folder / IMAGES_NAME).num_rows)

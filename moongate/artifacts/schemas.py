@@ -112,13 +112,16 @@ LATENTS = Table(
 
 TRAIN_STEPS = Table(
     "train_steps",
-    1,
+    2,
     "optimizer step",
     pa.schema(
         [
-            *_required(step=_COUNT, loss=_REAL, instance_loss=_REAL),
-            *_optional(prior_loss=_REAL),
-            *_required(grad_norm=_REAL, learning_rate=_REAL, seconds=_REAL),
+            # losses and norm are null where status is "skipped": the fault says what was not finite, and of
+            # which pictures; the weights did not move
+            *_required(step=_COUNT, status=_TEXT, fault=_TEXT),
+            *_optional(loss=_REAL, instance_loss=_REAL, prior_loss=_REAL, grad_norm=_REAL),
+            # micro_batch: slots at once; it becomes smaller in the step in which memory runs out
+            *_required(learning_rate=_REAL, micro_batch=_COUNT, seconds=_REAL),
         ]
     ),
 )

@@ -12,7 +12,6 @@ The modification time of an artifact's folder says when it was last asked for. I
 may be removed.
 """
 
-import errno
 import logging
 import os
 import shutil
@@ -30,6 +29,7 @@ from moongate.artifacts.manifest import MANIFEST_NAME, BuildFacts, Manifest, des
 from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
+from moongate.artifacts.room import require_room, require_writable, writing_explained
 from moongate.errors import StoreError
 
 __all__ = ["BuildFacts", "Manifest", "Obtained", "Store"]
@@ -41,7 +41,6 @@ COLLECTION_LOCK = "collection.lock"
 SHORT = 16
 
 _log = logging.getLogger(__name__)
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,22 @@ class Store:
     def from_environment(cls) -> Self:
         """Return the store at $MOONGATE_HOME, or at `./store` when that is unset or empty."""
         return cls(Path(os.environ.get(HOME_VARIABLE) or "store"))
+
+    def require_writable(self) -> None:
+        """Make the store when it is missing, and do nothing when it can be written.
+
+        Raises:
+            StoreError: when it cannot.
+        """
+        require_writable(self.root)
+
+    def require_room(self, needed: int, stage: str) -> None:
+        """Do nothing when there is room for `needed` bytes more; call it first in a build.
+
+        Raises:
+            StoreError: when there is not; it says how much is needed and how much is free.
+        """
+        require_room(self.root, needed, stage)
 
     def find(self, recipe: Recipe[R]) -> R | None:
         """Return the reference when the artifact is complete and every sha256 is as recorded.
@@ -136,7 +151,7 @@ class Store:
                 hashed, synced and published by one rename; when it raises, nothing is published.
 
         Raises:
-            StoreError: when the disk is full.
+            StoreError: when the disk is full, or cannot be written.
         """
         started = perf_counter()
         restart_peak_memory()
@@ -213,18 +228,15 @@ class Store:
         """Yield an empty sibling of an address to build in, removed afterwards. The caller holds the lock.
 
         Raises:
-            StoreError: when the disk is full.
+            StoreError: when the disk is full, or cannot be written.
         """
         prefix = f".{purpose}-{address.name[:SHORT]}-"
         _sweep(address.parent, prefix)
         folder = address.with_name(f"{prefix}{uuid4().hex[:8]}")
-        folder.mkdir(parents=True)
         try:
-            yield folder
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                raise _disk_full(error, folder) from error
-            raise
+            with writing_explained(address.parent):
+                folder.mkdir(parents=True)
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -248,12 +260,3 @@ def _sweep(parent: Path, prefix: str) -> None:
     """Remove what killed builds of one address left; holding its lock proves that nobody writes there."""
     for debris in parent.glob(f"{prefix}*"):
         shutil.rmtree(debris)
-
-
-def _disk_full(error: OSError, folder: Path) -> StoreError:
-    return StoreError(
-        "the disk is full",
-        where=str(folder.parent),
-        why=f"{error.strerror} while an artifact was written; nothing was published",
-        fix="free some space (`moongate gc` lists what no run needs) and run the same command again",
-    )

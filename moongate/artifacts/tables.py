@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.schemas import IMAGE, TABLES, Table
+from moongate.artifacts.sinks import PatientFile
 from moongate.errors import StoreError
 
 __all__ = [
@@ -68,13 +69,15 @@ def open_table(
 
     Raises:
         StoreError: from the function it yields, see `write_table`.
+        OSError: from there too, when the disk is full.
     """
     plain = [field.name for field in table.schema if pa.types.is_string(field.type)]
     rows_per_group = _PICTURE_ROWS_PER_GROUP if table.image_columns else _PLAIN_ROWS_PER_GROUP
     with (
         atomic_file(path) as temporary,
+        PatientFile(temporary) as file,
         pq.ParquetWriter(
-            temporary,
+            file,
             table.schema.with_metadata(_footer(table, provenance or {})),
             compression=_compression(table),
             use_dictionary=plain,
@@ -83,7 +86,12 @@ def open_table(
             use_content_defined_chunking=True,
         ) as writer,
     ):
-        yield lambda rows: writer.write_table(_cast(rows, table, path), row_group_size=rows_per_group)
+
+        def append(rows: Rows) -> None:
+            writer.write_table(_cast(rows, table, path), row_group_size=rows_per_group)
+            file.check()
+
+        yield append
 
 
 def write_run_table(root: Path, name: str, rows: Rows, *, run_id: str, stage: str, attempt: int = 0) -> Path:

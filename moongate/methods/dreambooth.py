@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from moongate.diffusion.schedule import add_noise
 from moongate.methods.conditioning import Conditioning
 from moongate.models.attention import use_training_attention
 from moongate.models.base import DiffusionModel
+from moongate.models.finite import require_finite
 from moongate.models.latents import to_latents, to_mean_latents
 from moongate.training.objective import Losses, ValidatedObjective
 
@@ -30,11 +31,23 @@ class DreamBoothData:
         instance: pictures of the subject, prompted with the identifier.
         prior: pictures of the class by the frozen base model, prompted with the class noun; None without it.
         validation: pictures of the subject that are never trained on, prompted with the identifier; or None.
+        file_names: of pictures, by their ids, for messages.
     """
 
     instance: LatentSet
     prior: LatentSet | None
     validation: LatentSet | None
+    file_names: Mapping[str, str] = field(default_factory=dict)
+
+    def trained_on(self) -> tuple[tuple[str, LatentSet], ...]:
+        """Return the sets that each slot takes a picture of, by what their draws are keyed with."""
+        prior = (("prior", self.prior),) if self.prior is not None else ()
+        return (("instance", self.instance), *prior)
+
+    def name(self, latents: LatentSet, row: int) -> str:
+        """Return what a picture is called in messages."""
+        image_id = latents.image_ids[row]
+        return self.file_names.get(image_id, image_id)
 
 
 @dataclass(frozen=True)
@@ -89,11 +102,26 @@ class DreamBoothObjective(ValidatedObjective):
         return {"unet": self.unet, **self.conditioning.trained_modules()}
 
     @override
+    def frozen_modules(self) -> Mapping[str, nn.Module]:
+        parts = {"vae": self._model.vae, "text_encoder": self._model.text_encoder}
+        return {name: part for name, part in parts.items() if name not in self.trained_modules()}
+
+    @override
+    def ingredients(self, step: int, slots: Sequence[int]) -> tuple[str, ...]:
+        drawn = []
+        for purpose, latents in self._data.trained_on():
+            rows = self._rows(latents, purpose, step, slots)
+            drawn.append([f"{self._data.name(latents, row)} ({purpose})" for row in rows])
+        return tuple(" with ".join(names) for names in zip(*drawn, strict=True))
+
+    @override
     def forward(self, step: int, slots: Sequence[int]) -> Losses:
-        sets = [("instance", self._data.instance)]
-        if self._data.prior is not None:
-            sets.append(("prior", self._data.prior))
-        batch = _joined([self._examples(latents, purpose, step, list(slots)) for purpose, latents in sets])
+        batch = _joined(
+            [
+                self._examples(latents, purpose, step, list(slots))
+                for purpose, latents in self._data.trained_on()
+            ]
+        )
         per_sample = simple_loss(self._predict(batch), batch.wanted)
         instance, prior = per_sample[: len(slots)], per_sample[len(slots) :]
         total = dreambooth_loss(instance, prior, self._prior_weight)
@@ -118,14 +146,22 @@ class DreamBoothObjective(ValidatedObjective):
 
         The timesteps of a picture are spread evenly over the schedule, so that the estimate does not depend
         on which ones happened to be drawn.
+
+        Raises:
+            NumericsError: when a loss is not finite; it names the pictures.
         """
-        assert self._data.validation is not None, (
-            "the trainer validates only when there are held-out pictures"
+        latents = self._data.validation
+        assert latents is not None, "the trainer validates only when there are held-out pictures"
+        losses = torch.stack(
+            [self._validation_draw(latents, draw) for draw in range(self._validation_draws)], dim=1
         )
-        losses = [
-            self._validation_draw(self._data.validation, draw) for draw in range(self._validation_draws)
-        ]
-        return float(torch.cat(losses).mean())
+        require_finite(
+            losses,
+            [self._data.name(latents, row) for row in range(len(latents))],
+            where="train, held-out loss",
+            fix="look at these pictures; lower train.learning_rate, or set base.precision=float32",
+        )
+        return float(losses.T.reshape(-1).mean())
 
     def _validation_draw(self, latents: LatentSet, draw: int) -> Tensor:
         rows = range(len(latents))
@@ -136,13 +172,16 @@ class DreamBoothObjective(ValidatedObjective):
         return simple_loss(self._predict(batch), batch.wanted)
 
     def _examples(self, latents: LatentSet, purpose: str, step: int, slots: Sequence[int]) -> Examples:
-        rows = drawn_rows(self._seed, purpose, step * self.batch_size, slots, len(latents))
+        rows = self._rows(latents, purpose, step, slots)
         shape = self._model.latent_shape
         posterior_noise = gaussian_batch(shape, self._seed, f"{purpose} posterior", slots, step)
         x_0 = to_latents(latents.means(rows), latents.stds(rows), posterior_noise, self._model.scaling_factor)
         epsilon = gaussian_batch(shape, self._seed, f"{purpose} epsilon", slots, step)
         t = integer_batch(self._model.schedule.num_train_timesteps, self._seed, f"{purpose} t", slots, step)
         return self._noised(x_0, epsilon, t, self.conditioning(latents, rows))
+
+    def _rows(self, latents: LatentSet, purpose: str, step: int, slots: Sequence[int]) -> list[int]:
+        return drawn_rows(self._seed, purpose, step * self.batch_size, slots, len(latents))
 
     def _noised(self, x_0: Tensor, epsilon: Tensor, t: Tensor, context: Tensor) -> Examples:
         device, schedule = self._model.device, self._model.schedule

@@ -1,4 +1,4 @@
-"""Latents that stopped being numbers are refused where they arise, with the names of their pictures."""
+"""What stopped being numbers is refused where it arises, with the names of the pictures."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from moongate.errors import NumericsError
 
 
 def require_finite(latents: Tensor, names: Sequence[str], *, where: str, fix: str) -> None:
-    """Check a batch of latents.
+    """Check latents, or losses, of a batch.
 
     Args:
-        latents: (B, ...) float.
+        latents: (B, ..., n) float.
         names: B names, for the message.
         where: the stage and the quantity.
         fix: what to do next.
@@ -22,7 +22,7 @@ def require_finite(latents: Tensor, names: Sequence[str], *, where: str, fix: st
     finite = latents.flatten(1).isfinite().all(dim=1).tolist()
     if bad := [name for name, is_finite in zip(names, finite, strict=True) if not is_finite]:
         raise NumericsError(
-            f"{len(bad)} of {len(names)} pictures have latents that are not finite",
+            f"{len(bad)} of {len(names)} pictures have numbers that are not finite",
             where=where,
             why=f"NaN or infinity in: {', '.join(bad)}",
             fix=fix,

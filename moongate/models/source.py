@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from moongate.artifacts.digests import file_digest, json_digest
 from moongate.errors import ModelError
+from moongate.models.conversion import PICKLES, SINGLE_FILES, pickled_part, single_file
 
 if TYPE_CHECKING:
     from moongate.config import BaseConfig
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _CLASSES = {
     "unet": ("UNet2DConditionModel",),
     "vae": ("AutoencoderKL",),
@@ -71,6 +71,14 @@ class BaseSource:
                 return variant
         raise _no_weights(self.folder / part, _weight_name(part, None))
 
+    def weights(self, part: str) -> Path:
+        """Return the safetensors of `part`, relative to the folder.
+
+        Raises:
+            ModelError: when it has none.
+        """
+        return Path(part, _weight_name(part, self.variant(part)))
+
     def files(self) -> tuple[Path, ...]:
         """Return the files that loading reads, relative to the folder, sorted.
 
@@ -79,7 +87,7 @@ class BaseSource:
         """
         found = [Path("model_index.json"), Path("scheduler/scheduler_config.json")]
         for part in _WEIGHT_NAMES:
-            found += [Path(part, "config.json"), Path(part, _weight_name(part, self.variant(part)))]
+            found += [Path(part, "config.json"), self.weights(part)]
         found += self._tokenizer_files()
         for file in found:
             if not (self.folder / file).is_file():
@@ -157,6 +165,8 @@ def _locate(model: str, revision: str | None) -> BaseSource:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return BaseSource(folder.resolve(), name=folder.resolve().name)
+    if folder.is_file() and folder.suffix in SINGLE_FILES:
+        raise single_file(folder.resolve())
     if not _HUB_ID.fullmatch(model):
         raise ModelError(
             f"there is no base model {model!r}",
@@ -235,14 +245,9 @@ def _weight_name(part: str, variant: str | None) -> str:
 
 def _no_weights(folder: Path, name: str) -> ModelError:
     files = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
-    pickles = [file for file in files if file.endswith(_PICKLES)]
-    if pickles:
-        return ModelError(
-            f"the weights of {folder.name} are a pickle",
-            where=str(folder),
-            why=f"there is {pickles[0]} and no {name}; reading a pickle can run any code that is in it",
-            fix="load it where you trust it and save it with save_pretrained(safe_serialization=True)",
-        )
+    pickle = next((file for file in files if file.endswith(PICKLES)), None)
+    if pickle is not None:
+        return pickled_part(folder.parent, folder.name, pickle, name)
     return _missing(folder.parent, f"{folder.name}/{name}")
 
 

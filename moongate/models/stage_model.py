@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from moongate.memory import out_of_memory_explained
 from moongate.models.adapters import apply_adapter
 from moongate.models.base import DiffusionModel, load_model
 from moongate.models.leases import leased_device
@@ -25,8 +26,9 @@ def leased_model(
     Raises:
         ModelError: when the model or the adapter cannot be used.
         ConfigError: when the device or the precision is unknown.
+        CapacityError: when the memory runs out within the block.
     """
-    with leased_device(device) as leased:
+    with leased_device(device) as leased, out_of_memory_explained(f"the stage's model on {leased}"):
         model = load_model(base, leased, precision)
         if adapter is not None:
             apply_adapter(model, adapter)

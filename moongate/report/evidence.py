@@ -64,12 +64,21 @@ class ValidationPoint:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How the adapter came to be, and why this step of it was kept."""
+    """How the adapter came to be, and why this step of it was kept.
+
+    Attributes:
+        steps: those that were made.
+        validation: the held-out losses.
+        chosen_step: the step that was kept.
+        reason: why.
+        incidents: what did not go smoothly, a sentence each: skipped steps, and memory that ran out.
+    """
 
     steps: tuple[TrainStep, ...]
     validation: tuple[ValidationPoint, ...]
     chosen_step: int
     reason: str
+    incidents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

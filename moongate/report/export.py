@@ -23,20 +23,34 @@ def export_model(run_folder: Path, base: BaseSource, adapter: AdapterRef, store:
         StoreError: when the store does not have the adapter.
         ModelError: when the adapter does not fit the base.
     """
-    content = f"{base.digest()} {adapter.digest}\n"
+    content = _content(base, adapter)
     if not _holds(run_folder, content):
         target, partial = run_folder / MODEL_FOLDER, run_folder / f".{MODEL_FOLDER}.partial"
         (run_folder / MARKER_NAME).unlink(missing_ok=True)
         for folder in (target, partial):
             shutil.rmtree(folder, ignore_errors=True)
-        if (other := _other_run(run_folder, content)) is not None:
-            shutil.copytree(other / MODEL_FOLDER, partial, copy_function=_link_or_copy)
-        else:
-            _compute(partial, base, store.folder(adapter))
-        partial.rename(target)
+        try:
+            if (other := _other_run(run_folder, content)) is not None:
+                shutil.copytree(other / MODEL_FOLDER, partial, copy_function=_link_or_copy)
+            else:
+                _compute(partial, base, store.folder(adapter))
+            partial.rename(target)
+        finally:
+            # Where the disk is full, half a model would keep it so.
+            shutil.rmtree(partial, ignore_errors=True)
         with atomic_file(run_folder / MARKER_NAME) as temporary:
             temporary.write_text(content, encoding="utf-8")
     return run_folder / MODEL_FOLDER
+
+
+def is_exported(run_folder: Path, base: BaseSource, adapter: AdapterRef) -> bool:
+    """Tell whether this run, or another under the same parent, holds the tuned model already."""
+    content = _content(base, adapter)
+    return _holds(run_folder, content) or _other_run(run_folder, content) is not None
+
+
+def _content(base: BaseSource, adapter: AdapterRef) -> str:
+    return f"{base.digest()} {adapter.digest}\n"
 
 
 def _holds(run_folder: Path, content: str) -> bool:

@@ -84,7 +84,13 @@ def training_section(evidence: Evidence) -> TrainingSection | Missing:
     fit = evidence.fit
     if fit is None:
         return Missing("This run trained no adapter.")
-    return TrainingSection(_validation_view(fit), _loss_view(fit), fit.chosen_step, sentence(fit.reason))
+    return TrainingSection(
+        validation=_validation_view(fit),
+        loss=_loss_view(fit),
+        chosen_step=fit.chosen_step,
+        reason=sentence(fit.reason),
+        incidents=fit.incidents,
+    )
 
 
 def _validation_view(fit: TrainingRecord) -> Curve | Missing:

@@ -1,7 +1,7 @@
 """Evidence read back from the files of finished artifacts; no torch, no models."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,16 +53,31 @@ def read_inversions(folders: Iterable[Path]) -> tuple[InversionResult, ...]:
 
 def read_training(folder: Path) -> TrainingRecord:
     """How the adapter in `folder` was trained and why its step was kept."""
-    steps = _rows(folder / "train_steps.parquet", ("step", "instance_loss", "prior_loss"))
+    losses = ("step", "instance_loss", "prior_loss")
+    rows = _rows(folder / "train_steps.parquet", (*losses, "status", "fault", "micro_batch"))
+    made = [row for row in rows if row["status"] == "ok"]
     validation = folder / "validation.parquet"
     points = _rows(validation, ("step", "validation_loss")) if validation.exists() else []
     facts = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
     return TrainingRecord(
-        steps=tuple(TrainStep(**row) for row in steps),
+        steps=tuple(TrainStep(**{name: row[name] for name in losses}) for row in made),
         validation=tuple(ValidationPoint(row["step"], row["validation_loss"]) for row in points),
         chosen_step=facts["step"],
         reason=facts["reason"],
+        incidents=tuple(_incidents(rows)),
     )
+
+
+def _incidents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a sentence for each step that was skipped, and for each at which the memory ran out."""
+    for before, row in zip((None, *rows[:-1]), rows, strict=True):
+        if row["status"] != "ok":
+            yield f"Step {row['step']} was skipped, and moved no weight: {row['fault']}."
+        if before and row["micro_batch"] < before["micro_batch"]:
+            yield (
+                f"The memory ran out at step {row['step']}: from there on {row['micro_batch']} pictures of a "
+                f"step at a time instead of {before['micro_batch']}, with the same effective batch."
+            )
 
 
 def read_scores(folder: Path) -> tuple[SummaryRow, ...]:

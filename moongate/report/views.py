@@ -120,12 +120,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class TrainingSection:
-    """The curves of training and the reason for the kept step."""
+    """The curves of training, the reason for the kept step, and what did not go smoothly."""
 
     validation: Curve | Missing
     loss: Curve | Missing
     chosen_step: int
     reason: str
+    incidents: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from moongate.artifacts.images import count_images
+from moongate.artifacts.images import count_images, read_captions
 from moongate.artifacts.latents import LatentWriter, write_prompts
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef, LatentSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import CacheConfig
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -78,6 +79,7 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
         from moongate.models.stage_model import leased_model
 
         images = context.store.folder(inputs.images)
+        context.store.require_room(_room(inputs, images), STAGE)
         with leased_model(inputs.base, precision="float32", device=context.device) as model:
             book = embed_captions(model, images, inputs.prompt_of)
             write_prompts(folder, book.prompts, book.embeddings if inputs.text_encoder == "frozen" else None)
@@ -92,6 +94,13 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
             return BuildFacts(writer.finish(_provenance(config, inputs)), device=str(model.device))
 
     return context.store.obtain(recipe_, build)
+
+
+def _room(inputs: CacheInputs, images: Path) -> int:
+    """Return the most bytes that the set takes: a mean and a deviation a picture, an embedding a prompt."""
+    size = Footprint.of(inputs.base)
+    prompts = len(set(read_captions(images))) if inputs.text_encoder == "frozen" else 0
+    return count_images(images) * 2 * size.latent + prompts * size.embedding
 
 
 def _provenance(config: CacheConfig, inputs: CacheInputs) -> dict[str, str]:

@@ -115,11 +115,13 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
     def build(folder: Path) -> BuildFacts:
         from moongate.evaluation.measure import measure
         from moongate.evaluation.summaries import Resampling
+        from moongate.memory import out_of_memory_explained
         from moongate.models.devices import resolve_device
         from moongate.models.leases import leased_device
         from moongate.toybox.vocabulary import COLOURS, OBJECTS, SCENES
 
-        with leased_device(context.device) as leased:
+        context.store.require_room(0, STAGE)
+        with leased_device(context.device) as leased, out_of_memory_explained(f"evaluate on {leased}"):
             device = str(resolve_device(leased))
             measured = measure(
                 _open(inputs, context.store),

@@ -20,6 +20,7 @@ from moongate.imagefolder.inspection import Inspection
 from moongate.imagefolder.pictures import PictureRules
 from moongate.imagefolder.survey import Survey, survey_folder
 from moongate.imagefolder.verdicts import Verdict
+from moongate.models.footprint import picture_bytes
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -79,6 +80,8 @@ def ingest(config: IngestConfig, inputs: IngestInputs, context: StageContext) ->
     survey = survey_folder(inputs.folder)
 
     def build(folder: Path) -> BuildFacts:
+        each = picture_bytes(_picture_rules(config, inputs).resolution)
+        context.store.require_room(len(survey.offers) * each, STAGE)
         verdicts = list(survey.others)
         write_images(folder, _accepted(survey, _inspection(config, inputs), context, verdicts))
         verdicts.sort(key=lambda verdict: (verdict.file_name, verdict.line or 0))

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from moongate.artifacts.inverted import METHODS
 from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, ImageSetRef, InversionsRef, LatentSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import InvertConfig
+from moongate.models.footprint import FLOAT32, FLOAT64, Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -46,6 +48,13 @@ class InvertSettings(Settings):
     num_images: int
 
 
+def _room_of_one(config: InvertConfig, base: BaseSource) -> int:
+    """Return the most bytes that a picture takes: three PNGs, z_T and maybe its way there, by each method."""
+    size = Footprint.of(base)
+    way = config.steps * size.latent if config.store_trajectory else 0
+    return len(METHODS) * (3 * size.picture + size.latent * FLOAT64 // FLOAT32 + way)
+
+
 def recipe(config: InvertConfig, inputs: InvertInputs) -> Recipe[InversionsRef]:
     """Return the recipe of the inversions."""
     settings = InvertSettings(precision=inputs.precision, **config.model_dump(exclude={"batch_size"}))
@@ -82,6 +91,7 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
         adapter = store.folder(inputs.adapter) if inputs.adapter else None
         latents = LatentSet(store.folder(inputs.latents))
         targets = choose_targets(store.folder(inputs.images), latents, config.num_images)
+        store.require_room(len(targets) * _room_of_one(config, inputs.base), STAGE)
         with leased_model(
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:

@@ -8,6 +8,7 @@ from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import PriorConfig
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -71,6 +72,7 @@ def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Ob
         from moongate.models.stage_model import leased_model
         from moongate.sampling.class_pictures import class_studio, draw_class_pictures
 
+        context.store.require_room(config.num_images * Footprint.of(inputs.base).picture, STAGE)
         with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
             finished = context.finished_batches(recipe_, model.device)
             studio = class_studio(model, config, inputs.seed, finished)

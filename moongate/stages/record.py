@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.manifest import library_versions
 from moongate.artifacts.refs import AdapterRef, ImageSetRef, InversionsRef, MetricsRef, Ref, SampleSetRef
+from moongate.artifacts.room import writing_explained
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import stamped, write_run_table
 from moongate.config import RunConfig
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
-from moongate.report.export import export_model
+from moongate.report.export import export_model, is_exported
 from moongate.runs import RunRecord, StageEntry, run_folder
 from moongate.stages.context import StageContext
 
@@ -70,18 +72,33 @@ def record(config: RunConfig, inputs: RecordInputs, context: StageContext) -> Re
     """Write the run's tables, sheets, report and exported model; doing it again replaces them.
 
     Raises:
-        StoreError: when an artifact is absent, or its tables are not of this version.
+        StoreError: when an artifact is absent, its tables are not of this version, or the disk is full.
         ModelError: when the adapter does not fit the base.
     """
     folder = run_folder(context.store.root, inputs.run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    evidence = gather(config, inputs, context.store)
-    write_tables(config, inputs, context.store)
-    _write_sheets(folder / "sheets", evidence, config.record.contact_sheet_columns)
-    export_model(folder, inputs.base, inputs.adapter, context.store)
     report = folder / "report.html"
-    _write_report(report, evidence)
+    with writing_explained(folder):
+        context.store.require_room(_room(folder, inputs, context.store), STAGE)
+        folder.mkdir(parents=True, exist_ok=True)
+        evidence = gather(config, inputs, context.store)
+        write_tables(config, inputs, context.store)
+        _write_sheets(folder / "sheets", evidence, config.record.contact_sheet_columns)
+        export_model(folder, inputs.base, inputs.adapter, context.store)
+        _write_report(report, evidence)
     return RecordRef(inputs.run_id, report)
+
+
+def _room(folder: Path, inputs: RecordInputs, store: Store) -> int:
+    """Return the most bytes that a record takes: the exported model, and every drawn picture three times.
+
+    That is in its table, on its sheet, and in the report.
+    """
+    size = Footprint.of(inputs.base)
+    is_there = is_exported(folder, inputs.base, inputs.adapter)
+    model = 0 if is_there else size.unet + size.vae + size.text_encoder
+    pictures = [*inputs.samples, *inputs.inversions]
+    drawn = sum(record.bytes for ref in pictures for record in store.manifest(ref).files)
+    return model + 3 * drawn
 
 
 def gather(config: RunConfig, inputs: RecordInputs, store: Store) -> "Evidence":

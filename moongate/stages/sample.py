@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, InversionsRef, SampleSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import SampleConfig
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.prompts import CLASS, PromptRow, class_phrase, identifier_phrase
 from moongate.sampling.planning import RequestedPrompt, SampleSettings
@@ -77,6 +79,7 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
         store, role = context.store, "tuned" if inputs.adapter else "base"
         adapter = store.folder(inputs.adapter) if inputs.adapter else None
         inversions = store.folder(inputs.inversions) if inputs.inversions else None
+        store.require_room(_num_pictures(settings, inversions) * Footprint.of(inputs.base).picture, STAGE)
         with leased_model(
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:
@@ -87,6 +90,12 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
             return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))
 
     return context.store.obtain(recipe_, build)
+
+
+def _num_pictures(settings: SampleSettings, inversions: Path | None) -> int:
+    if inversions is not None:
+        return len(InversionSet(inversions).card.pictures)
+    return sum(requested.pictures for requested in settings.prompts)
 
 
 def _settings(config: SampleConfig, inputs: SampleInputs) -> SampleSettings:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moongate.artifacts.images import read_file_names
 from moongate.artifacts.recipe import Recipe
-from moongate.artifacts.refs import AdapterRef, LatentSetRef
+from moongate.artifacts.refs import AdapterRef, ImageSetRef, LatentSetRef
 from moongate.artifacts.schemas import TRAIN_STEPS, VALIDATION
-from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
 from moongate.config import TrainConfig
-from moongate.errors import ConfigError
+from moongate.errors import ConfigError, StoreError
+from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from moongate.training.fit import Fit
 
 STAGE = "train"
-REVISION = 2
+REVISION = 3
 
 
 class TrainSettings(Settings):
@@ -101,7 +105,8 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
 
     Raises:
         ConfigError: see `recipe`.
-        NumericsError: when a loss or gradient is not finite.
+        NumericsError: when losses or gradients are not finite, or the wrong weights moved.
+        CapacityError: when the memory does not suffice for one picture at a time.
         StopError: after a step and its checkpoint, when the process was asked to stop.
     """
     recipe_ = recipe(config, inputs)
@@ -109,6 +114,7 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
     def build(folder: Path) -> BuildFacts:
         from moongate.models.stage_model import leased_model
 
+        context.store.require_room(_room(config, inputs, context.store.scratch(recipe_)), STAGE)
         with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
             objective = _objective(config, inputs, context, model)
             scratch = context.store.scratch(recipe_)
@@ -118,6 +124,20 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
             return BuildFacts(items=config.steps, unet_evals=evaluations, device=str(model.device))
 
     return context.store.obtain(recipe_, build)
+
+
+def _room(config: TrainConfig, inputs: TrainInputs, scratch: Path) -> int:
+    """Return the most bytes that are still to be written: the checkpoints, less those there, and the adapter.
+
+    A checkpoint holds the weights, two moments of each and, where there are such, their average and the best
+    so far. Two are kept while a third is written.
+    """
+    size = Footprint.of(inputs.base)
+    trained = size.unet + (size.text_encoder if config.train_text_encoder else 0)
+    each = 3 + (config.ema_decay is not None) + (config.selection == "validation_loss")
+    kept = min(3, -(-config.steps // config.checkpoint_every))
+    present = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    return max(0, kept * each * trained - present) + trained
 
 
 def _check_means(precision: str) -> None:
@@ -168,6 +188,7 @@ def _objective(
         instance=latents(inputs.instance),
         prior=latents(inputs.prior) if inputs.prior is not None and config.prior_weight > 0 else None,
         validation=latents(inputs.validation) if inputs.validation is not None else None,
+        file_names=_file_names(context.store, (inputs.instance, inputs.prior, inputs.validation)),
     )
     return DreamBoothObjective(
         model,
@@ -178,6 +199,16 @@ def _objective(
         validation_draws=config.num_validation_draws,
         seed=inputs.seed,
     )
+
+
+def _file_names(store: Store, sets: Sequence[LatentSetRef | None]) -> dict[str, str]:
+    """Return the file name of every picture by its id, as far as the image sets are still in the store."""
+    names: dict[str, str] = {}
+    for ref in filter(None, sets):
+        digest = dict(store.manifest(ref).inputs)["images"]
+        with suppress(StoreError):
+            names |= read_file_names(store.folder(ImageSetRef(digest)))
+    return names
 
 
 def _fit(
@@ -200,6 +231,7 @@ def _fit(
         max_grad_norm=config.max_grad_norm,
         gradient_accumulation=config.gradient_accumulation,
         ema_decay=config.ema_decay,
+        stop_after_bad_steps=config.stop_after_bad_steps,
     )
     trainer = Trainer(objective, settings, build_accelerator(model.device, model.precision))
     plan = FitPlan(
@@ -234,9 +266,12 @@ def _write(folder: Path, outcome: Fit, config: TrainConfig, inputs: TrainInputs)
         {
             "step": row.step,
             "loss": row.loss,
-            "instance_loss": row.parts["instance"],
+            "instance_loss": row.parts.get("instance"),
             "prior_loss": row.parts.get("prior"),
             "grad_norm": row.grad_norm,
+            "status": "skipped" if row.fault else "ok",
+            "fault": row.fault,
+            "micro_batch": row.micro_batch,
             "learning_rate": row.learning_rate,
             "seconds": row.seconds,
         }

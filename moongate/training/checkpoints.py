@@ -47,7 +47,16 @@ class Checkpoints:
         self._keep = keep
 
     def publish(self, state: TrainerState, best: Mapping[str, Tensor], history: Mapping[str, object]) -> Path:
-        """Write one checkpoint and drop all but the newest `keep`."""
+        """Write one checkpoint and drop all but the newest `keep`; of one that fails, nothing is left."""
+        try:
+            return self._write(state, best, history)
+        except BaseException:
+            # On a full disk, half a checkpoint would keep it so.
+            for debris in self.folder.glob(".step-*"):
+                shutil.rmtree(debris, ignore_errors=True)
+            raise
+
+    def _write(self, state: TrainerState, best: Mapping[str, Tensor], history: Mapping[str, object]) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"step-{state.step:06d}"
         self._sweep()

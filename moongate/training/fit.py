@@ -12,7 +12,8 @@ from torch import Tensor
 from moongate import interruption
 from moongate.progress import Progress
 from moongate.training.checkpoints import Checkpoints
-from moongate.training.trainer import StepRow, Trainer
+from moongate.training.steps import StepRow
+from moongate.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class _History:
         trainer.restore(checkpoint.state)
         _log.info("Going on from step %d of %d.", trainer.step, trainer.settings.steps)
         self.steps = [StepRow(**row) for row in checkpoint.history["steps"]]  # type: ignore[attr-defined]
+        trainer.recall(self.steps)
         self.validations = [ValidationRow(**row) for row in checkpoint.history["validations"]]  # type: ignore[attr-defined]
         self._best_step = int(checkpoint.history["best_step"])  # type: ignore[call-overload]
         self._best = checkpoint.best or None

@@ -28,9 +28,15 @@ class Objective(nn.Module, ABC):
     A step optimises `batch_size` slots. Everything random about a slot (which picture, timestep, noise,
     flip, dropped caption) is a function of (seed, step, slot), so that splitting a batch over micro-batches
     or processes, or resuming in the middle, changes nothing but float rounding.
+
+    Attributes:
+        batch_size: slots of a step.
+        separable: whether the loss is a mean over slots that do not see each other. One that compares slots
+            (a contrastive loss) is another loss on a part of them, so its batch is never split.
     """
 
     batch_size: int
+    separable: bool = True
 
     @abstractmethod
     def forward(self, step: int, slots: Sequence[int]) -> Losses:
@@ -39,6 +45,14 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def trained_modules(self) -> Mapping[str, nn.Module]:
         """Return the modules that are optimised and saved, by the name under which they are saved."""
+
+    def frozen_modules(self) -> Mapping[str, nn.Module]:
+        """Return the modules that take part and must not change, by name."""
+        return {}
+
+    def ingredients(self, step: int, slots: Sequence[int]) -> tuple[str, ...]:
+        """Return what each of `slots` of step `step` is made of, in words for a message."""
+        return tuple(f"slot {slot}" for slot in slots)
 
     def trained_parameters(self) -> dict[str, nn.Parameter]:
         """Return every parameter that requires a gradient as `<module>.<parameter>`, in a fixed order."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -14,11 +14,17 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from moongate.errors import ConfigError, NumericsError
+from moongate.errors import CapacityError, ConfigError, NumericsError
+from moongate.memory import brief, is_out_of_memory, release_unused
 from moongate.training.ema import WeightAverage
+from moongate.training.micro_batches import MicroBatches
+from moongate.training.movement import MovementCheck
 from moongate.training.objective import Losses, Objective, ValidatedObjective
+from moongate.training.steps import BadSteps, StepRow
 
 MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
+# After so many steps every part has had its gradients, and hardly any time is lost if it has not.
+MOVEMENT_CHECKED_AFTER = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class OptimizerSettings:
         gradient_accumulation: micro-batches per step.
         ema_decay: decay of the weight average, or None for none.
         betas: AdamW's moment decays.
+        stop_after_bad_steps: steps whose loss or gradient is not finite at which training stops. Those before
+            it are skipped: they have their row, and the weights do not move.
     """
 
     steps: int
@@ -46,6 +54,7 @@ class OptimizerSettings:
     gradient_accumulation: int = 1
     ema_decay: float | None = None
     betas: tuple[float, float] = (0.9, 0.999)
+    stop_after_bad_steps: int = 1
 
     def learning_rate_at(self, step: int) -> float:
         """Return the rate used by optimizer step `step` (from 0)."""
@@ -55,18 +64,6 @@ class OptimizerSettings:
             return self.learning_rate
         progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-@dataclass(frozen=True)
-class StepRow:
-    """What one optimizer step did: means over its slots, and its wall time in seconds."""
-
-    step: int
-    loss: float
-    parts: Mapping[str, float]
-    grad_norm: float
-    learning_rate: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,6 @@ class Trainer:
 
     Raises:
         ConfigError: when the batch cannot be split over micro-batches and processes.
-        NumericsError: when a loss or a gradient is not finite; the message names step and slots.
     """
 
     def __init__(self, objective: Objective, settings: OptimizerSettings, accelerator: Accelerator) -> None:
@@ -130,8 +126,10 @@ class Trainer:
             WeightAverage(self._parameters, settings.ema_decay) if settings.ema_decay is not None else None
         )
         self._micro_batches = self._split_batch(objective.batch_size)
+        self._bad_steps = BadSteps(settings.stop_after_bad_steps)
+        self._movement = MovementCheck(objective)
 
-    def _split_batch(self, batch_size: int) -> list[Sequence[int]]:
+    def _split_batch(self, batch_size: int) -> MicroBatches:
         parts = self.settings.gradient_accumulation * self._accelerator.num_processes
         if batch_size % parts:
             raise ConfigError(
@@ -140,59 +138,117 @@ class Trainer:
                 why="gradient accumulation x processes must divide the batch, or slots would weigh unequally",
                 fix=f"choose a batch size that is a multiple of {parts}",
             )
-        size = batch_size // parts
-        first = self._accelerator.process_index * self.settings.gradient_accumulation
-        return [
-            range((first + k) * size, (first + k + 1) * size)
-            for k in range(self.settings.gradient_accumulation)
-        ]
+        own = batch_size // self._accelerator.num_processes
+        first = self._accelerator.process_index * own
+        return MicroBatches(range(first, first + own), batch_size // parts)
 
     def advance(self) -> StepRow:
-        """Make one optimizer step and return what it did."""
+        """Make one optimizer step and return what it did.
+
+        When memory runs out, the step is computed again in smaller micro-batches, which are kept.
+
+        Raises:
+            NumericsError: when the loss or the gradient is not finite for the last time that is tolerated, or
+                when the first steps moved other weights than they should.
+            CapacityError: when the memory does not suffice for a single slot.
+        """
         started = time.perf_counter()
         rate = self.settings.learning_rate_at(self.step)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        losses = [self._backward(slots, last=k == 0) for k, slots in self._reversed_micro_batches()]
-        norm = self._accelerator.clip_grad_norm_(list(self._parameters.values()), self.settings.max_grad_norm)
-        self._scaled.step()
+        losses, norm = self._gradients()
+        row = self._row(losses, norm, rate)
+        if not row.fault:
+            self._scaled.step()
         self._optimizer.zero_grad(set_to_none=True)
-        if self._average is not None:
+        if row.fault:
+            self._bad_steps.add(row)
+        elif self._average is not None:
             self._average.update()
         self.step += 1
-        return self._row(losses, norm, rate, started)
+        if self.step == min(MOVEMENT_CHECKED_AFTER, self.settings.steps):
+            self._movement.verify(self.step, self._reached())
+        return replace(row, seconds=time.perf_counter() - started)
 
-    def _reversed_micro_batches(self) -> Iterator[tuple[int, Sequence[int]]]:
-        """Yield (micro-batches still to come, slots), so that 0 marks the last one."""
-        total = len(self._micro_batches)
-        return ((total - 1 - k, slots) for k, slots in enumerate(self._micro_batches))
+    def recall(self, rows: Sequence[StepRow]) -> None:
+        """Go on like the process that made these rows: with its micro-batches, and counting its bad steps."""
+        self._bad_steps = BadSteps(self.settings.stop_after_bad_steps, rows)
+        if rows and rows[-1].micro_batch:
+            self._micro_batches.size = min(self._micro_batches.size, rows[-1].micro_batch)
 
-    def _backward(self, slots: Sequence[int], *, last: bool) -> Losses:
+    def _gradients(self) -> tuple[list[Losses], Tensor]:
+        """Return the losses of the micro-batches and the norm of the gradient, which is then clipped."""
+        while True:
+            try:
+                losses = [self._backward(slots) for slots in self._micro_batches]
+                norm = self._accelerator.clip_grad_norm_(
+                    list(self._parameters.values()), self.settings.max_grad_norm
+                )
+                return losses, norm
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = brief(error)
+            # Only here: until the except block is left, its traceback holds on to the tensors of the attempt.
+            self._shrink(reason)
+
+    def _shrink(self, reason: str) -> None:
+        if not self.objective.separable:
+            raise CapacityError(
+                "the batch needs more memory than there is",
+                where=f"training step {self.step}",
+                why=f"{reason}; the loss compares all of its {self.objective.batch_size} slots",
+                fix="lower the batch size, or train on a device with more memory",
+            )
+        if self._accelerator.num_processes > 1:
+            raise CapacityError(
+                "the memory of one process ran out",
+                where=f"training step {self.step}",
+                why=f"{reason}; the others would wait for its gradients for ever",
+                fix="lower train.batch_size and raise train.gradient_accumulation",
+            )
+        self._optimizer.zero_grad(set_to_none=True)
+        release_unused()
+        self._micro_batches.halve(self.step, reason)
+
+    def _backward(self, slots: range) -> Losses:
+        own = self._micro_batches.slots
+        is_last = slots[-1] == own[-1]
         synchronise: AbstractContextManager[None] = (
-            nullcontext() if last else self._accelerator.no_sync(self._wrapped)
+            nullcontext() if is_last else self._accelerator.no_sync(self._wrapped)
         )
         with synchronise:
             losses: Losses = self._wrapped(self.step, slots)
-            self._accelerator.backward(losses.total / len(self._micro_batches))
+            self._accelerator.backward(losses.total / (len(own) / len(slots)))
         return losses
 
-    def _row(self, losses: Sequence[Losses], norm: Tensor, rate: float, started: float) -> StepRow:
+    def _row(self, losses: Sequence[Losses], norm: Tensor, rate: float) -> StepRow:
         # One transfer for all numbers of the step: each .item() would wait for the device on its own.
         names = list(losses[0].parts)
+        shares = torch.tensor([len(slots) / len(self._micro_batches.slots) for slots in self._micro_batches])
         stacked = torch.stack(
             [torch.stack([x.total.detach(), *(x.parts[n].detach() for n in names)]) for x in losses]
-        )
-        mean = self._accelerator.reduce(stacked.float().mean(0), reduction="mean")
-        numbers = torch.cat([mean, norm.detach().float().reshape(1)]).tolist()
-        if not all(math.isfinite(value) for value in numbers):
-            raise NumericsError(
-                f"a loss or gradient is not finite (loss {numbers[0]}, gradient norm {numbers[-1]})",
-                where=f"training step {self.step - 1}, slots {[list(s) for s in self._micro_batches]}",
-                why="a bad input, a learning rate that is too high, or a precision that is too low",
-                fix="lower train.learning_rate, or set base.precision to float32, and run again",
-            )
-        parts = dict(zip(names, numbers[1:-1], strict=True))
-        return StepRow(self.step - 1, numbers[0], parts, numbers[-1], rate, time.perf_counter() - started)
+        ).float()
+        mean = self._accelerator.reduce(shares.to(stacked.device) @ stacked, reduction="mean")
+        loss, *parts, length = torch.cat([mean, norm.detach().float().reshape(1)]).tolist()
+        size = self._micro_batches.size
+        if all(map(math.isfinite, (loss, *parts, length))):
+            seen = (loss, dict(zip(names, parts, strict=True)), length)
+            return StepRow(self.step, *seen, rate, micro_batch=size)
+        fault = f"loss {loss}, gradient norm {length}: {self._suspects()}"
+        return StepRow(self.step, None, {}, None, rate, micro_batch=size, fault=fault)
+
+    @torch.no_grad()
+    def _suspects(self) -> str:
+        """Return the ingredients of the slots whose own loss is not finite; of all when only the gradient is
+        to blame.
+        """
+        slots = self._micro_batches.slots
+        bad = [slot for slot in slots if not math.isfinite(float(self._wrapped(self.step, [slot]).total))]
+        return "; ".join(self.objective.ingredients(self.step, bad or slots))
+
+    def _reached(self) -> list[str]:
+        return [name for name, parameter in self._parameters.items() if parameter in self._optimizer.state]
 
     def averaged(self) -> AbstractContextManager[None]:
         """Return a block in which the weights are those to be judged and saved: the average, if any."""
@@ -203,11 +259,20 @@ class Trainer:
 
         Raises:
             TypeError: when the objective has no held-out data to be judged on.
+            NumericsError: when the loss is not finite.
         """
         if not isinstance(self.objective, ValidatedObjective):
             raise TypeError(f"{type(self.objective).__name__} has no validation_loss; plan no validations")
         with self.averaged(), torch.no_grad(), self._accelerator.autocast():
-            return self.objective.validation_loss()
+            loss = self.objective.validation_loss()
+        if not math.isfinite(loss):
+            raise NumericsError(
+                f"the held-out loss is {loss}",
+                where=f"validation after {self.step} training steps",
+                why="a held-out picture's latents are not finite, or the weights have become enormous",
+                fix="look at the held-out pictures; lower train.learning_rate, or set base.precision=float32",
+            )
+        return loss
 
     def weights(self) -> dict[str, Tensor]:
         """Return copies on the CPU of the weights that would be saved now, as `<module>.<parameter>`."""

@@ -10,11 +10,23 @@ from moongate.runs import RunRecord
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def secrets() -> dict[str, str]:
+    """Variables that are in the environment of the tiny run, and may be nowhere else."""
+    return {
+        "PREFECT_API_KEY": "pnu_4b7d0c9e21f3",
+        "HF_TOKEN": "hf_QmV5xTq81LzR",
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI-K7MDENG",
+    }
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory, secrets: dict[str, str]) -> Iterator[Path]:
     """The store, as MOONGATE_HOME."""
     folder = tmp_path_factory.mktemp("home") / "store"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOONGATE_HOME", str(folder))
+        for name, value in secrets.items():
+            patch.setenv(name, value)
         yield folder
 
 

@@ -14,7 +14,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from flows.cli import app
-from flows.history_tables import age, size
+from flows.history_tables import age
+from moongate.artifacts.room import in_words
 from moongate.artifacts.store import Store
 from moongate.errors import ConfigError
 from moongate.runs import list_runs
@@ -97,5 +98,10 @@ def test_looking_back_imports_neither_prefect_nor_torch(root: Path) -> None:
 
 
 def test_sizes_and_ages_are_said_as_people_say_them() -> None:
-    assert [size(count) for count in (0, 1023, 1024, 5 * 1024**3)] == ["0 B", "1023 B", "1.0 KiB", "5.0 GiB"]
+    assert [in_words(count) for count in (0, 1023, 1024, 5 * 1024**3)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "5.0 GiB",
+    ]
     assert [age(timedelta(hours=hours)) for hours in (0.01, 30, 60)] == ["36.0 s", "30 h 00 min", "2 days"]

@@ -2,6 +2,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from moongate.imagefolder.account import (
     SHOWN_PER_GROUP,
@@ -67,6 +68,16 @@ def test_names_are_no_markup_in_the_table_of_a_user_interface() -> None:
     row = markdown_table(account(hostile)).splitlines()[-1]
     assert r"a\|b\<script\>\[x\]\(http\:\/\/y\)\`\.png" in row
     assert r"\*\*bold\*\*" in row
+
+
+def test_a_link_to_a_script_is_no_link_in_it(tmp_path: Path) -> None:
+    """Read by a CommonMark parser, the hostile name is text, and nothing else."""
+    name = "x](javascript:alert(1)) <img src=x onerror=alert(2)> [a]: javascript:alert(3)"
+    table = markdown_table(account(Verdict(name, "rejected", "&lt;b&gt;", "rename it")))
+    html = MarkdownIt().enable("table").render(table)
+    assert "<a" not in html
+    assert "<img" not in html
+    assert "x](javascript:alert(1)) &lt;img src=x onerror=alert(2)&gt;" in html
 
 
 def test_the_error_travels_between_processes_with_its_verdicts() -> None:

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from moongate.artifacts.latents import LatentSet, LatentWriter, write_prompts
 from moongate.diffusion.losses import dreambooth_loss
 from moongate.diffusion.noise import gaussian
+from moongate.errors import NumericsError
 from moongate.methods.conditioning import CachedText
 from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective, drawn_rows
 from moongate.models.base import load_model
@@ -98,3 +101,25 @@ def test_only_the_unet_is_trained_when_the_text_is_cached(objective_of, model):
     names = {name.split(".")[0] for name in objective_of().trained_parameters()}
     assert names == {"unet"}
     assert not any(parameter.requires_grad for parameter in model.text_encoder.parameters())
+
+
+def test_a_slots_ingredients_are_the_pictures_that_it_is_computed_from(objective_of, data):
+    objective = objective_of(data=replace(data, file_names={"instance0": "first.png"}))
+    named = objective.ingredients(1, range(4))
+    rows = [drawn_rows(0, purpose, 4, range(4), 3) for purpose in ("instance", "prior")]
+    called = {0: "first.png", 1: "instance1", 2: "instance2"}
+    assert named == tuple(
+        f"{called[mine]} (instance) with prior{other} (prior)" for mine, other in zip(*rows, strict=True)
+    )
+
+
+def test_what_is_not_trained_is_declared_frozen(objective_of, model):
+    assert objective_of().frozen_modules() == {"vae": model.vae, "text_encoder": model.text_encoder}
+
+
+def test_a_held_out_latent_that_is_not_finite_is_named(objective_of, data, latent_set):
+    latents = latent_set("held out", "a sks duck")
+    nan_in_the_second = torch.tensor([1.0, torch.nan, 1.0]).view(3, 1, 1, 1)
+    latents.means = lambda rows: data.instance.means(rows) * nan_in_the_second
+    with pytest.raises(NumericsError, match="held out1"), torch.no_grad():
+        objective_of(data=replace(data, validation=latents)).validation_loss()

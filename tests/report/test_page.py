@@ -10,7 +10,7 @@ import pytest
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.source import BaseSource
-from moongate.report.evidence import Evidence
+from moongate.report.evidence import Evidence, Setting, SettingGroup
 from moongate.report.page import build_page, render
 from moongate.stages.record import gather
 from tests.run_material import HALF_WIDTH, HOSTILE, PROMPTS, RUN_ID, SEEDS, png, run_inputs, summary_row
@@ -76,6 +76,42 @@ def test_a_caption_with_markup_stays_text(html: str, page: Reading) -> None:
     assert "<script" not in html
     assert HOSTILE in page.text
     assert any(HOSTILE in (image["alt"] or "") for image in page.all("img"))
+
+
+def with_markup_everywhere(evidence: Evidence) -> Evidence:
+    """The same run, with markup in every word that can come from a file, a setting or a library."""
+    run, fit = evidence.run, evidence.fit
+    words = ("subject", "class_noun", "identifier", "class_prompt", "base_model")
+    setting = Setting(HOSTILE, HOSTILE, HOSTILE)
+    return replace(
+        evidence,
+        run=replace(
+            run,
+            **dict.fromkeys(words, HOSTILE),
+            caveats=(HOSTILE,),
+            versions=((HOSTILE, HOSTILE),),
+            settings=(SettingGroup(HOSTILE, HOSTILE, (setting,)),),
+        ),
+        training=tuple(replace(one, file_name=HOSTILE, text=HOSTILE) for one in evidence.training),
+        holdout=tuple(replace(one, file_name=HOSTILE, text=HOSTILE) for one in evidence.holdout),
+        shots=tuple(replace(shot, prompt=HOSTILE) for shot in evidence.shots),
+        inversions=tuple(replace(one, image_id=HOSTILE) for one in evidence.inversions),
+        fit=replace(fit, reason=HOSTILE, incidents=(HOSTILE,)),
+        stages=tuple(replace(stage, role=HOSTILE, device=HOSTILE) for stage in evidence.stages),
+    )
+
+
+def test_markup_in_any_word_of_a_run_makes_no_element_and_no_link(evidence: Evidence) -> None:
+    html = render(build_page(with_markup_everywhere(evidence)))
+    found = Reading(html)
+    assert html.count("&lt;script&gt;") > 30
+    assert "<script" not in html
+    assert {tag for tag, _ in found.elements}.isdisjoint({"script", "iframe", "object", "form", "base"})
+    links = {str(attributes["href"]) for attributes in found.all("a")}
+    assert links
+    assert all(link.startswith("#") for link in links)
+    names = {name for _, attributes in found.elements for name in attributes}
+    assert not any(name.startswith("on") for name in names)
 
 
 def test_every_picture_says_what_it_shows(page: Reading) -> None:

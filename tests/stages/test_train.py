@@ -1,15 +1,21 @@
 import json
+import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from moongate.artifacts.recipe import Recipe
+from moongate.artifacts.refs import LatentSetRef
 from moongate.config import CacheConfig, TrainConfig
-from moongate.errors import ConfigError
+from moongate.errors import ConfigError, NumericsError
 from moongate.models.base import load_model
 from moongate.progress import Silent
+from moongate.report.reading import read_training
 from moongate.stages.cache import CacheInputs, cache
 from moongate.stages.train import TrainInputs, recipe, train
 from moongate.subject import SubjectConfig
@@ -93,6 +99,52 @@ def test_without_prior_preservation_there_is_no_prior_loss(inputs, context):
         CONFIG.model_copy(update={"prior_weight": 0.0}), replace(inputs, prior=None), context
     )
     assert pq.read_table(folder / "train_steps.parquet").column("prior_loss").null_count == 4
+
+
+@pytest.fixture
+def poisoned(inputs, context, tmp_path) -> TrainInputs:
+    """The inputs with a NaN in the latent of one picture, as an artifact that is sound by its digests."""
+    folder = tmp_path / "poisoned"
+    shutil.copytree(context.store.folder(inputs.instance), folder)
+    (shard,) = folder.glob("latents-*.safetensors")
+    tensors = load_file(shard)
+    tensors["mean"][2, 0, 0, 0] = torch.nan
+    save_file(tensors, shard)
+    (folder / "artifact.json").unlink()
+    made = context.store.manifest(inputs.instance)
+    copy = Recipe("cache", 99, SUBJECT, made.inputs, LatentSetRef)
+
+    def build(into: Path) -> None:
+        shutil.copytree(folder, into, dirs_exist_ok=True)
+
+    obtained = context.store.obtain(copy, build)
+    return replace(inputs, instance=obtained.ref, validation=None)
+
+
+def test_a_nan_in_one_latent_is_traced_to_its_file_and_other_pictures_are_not_accused(poisoned, context):
+    config = CONFIG.model_copy(update={"selection": "last", "batch_size": 5})
+    with pytest.raises(NumericsError) as stopped:
+        train(config, poisoned, context)
+    assert stopped.value.why.count("2.png (instance)") == 3
+    assert not {"0.png (instance)", "1.png (instance)", "3.png (instance)"} & set(
+        re.findall(r"\d\.png \(instance\)", stopped.value.why)
+    )
+    assert not list(context.store.root.glob("artifacts/train/*"))
+
+
+def test_tolerated_bad_steps_are_in_the_table_with_their_pictures_and_in_no_mean(poisoned, context):
+    config = CONFIG.model_copy(update={"selection": "last", "batch_size": 1, "stop_after_bad_steps": 9})
+    folder = adapter_folder(config, poisoned, context)
+    rows = pq.read_table(folder / "train_steps.parquet").to_pylist()
+    skipped = [row for row in rows if row["status"] == "skipped"]
+    assert 0 < len(skipped) < len(rows)
+    for row in rows:
+        assert (row["loss"] is None) == (row["grad_norm"] is None) == (row["status"] == "skipped")
+        assert ("2.png (instance)" in row["fault"]) == (row["status"] == "skipped")
+    record = read_training(folder)
+    assert [step.step for step in record.steps] == [row["step"] for row in rows if row["status"] == "ok"]
+    assert len(record.incidents) == len(skipped)
+    assert all(tensor.isfinite().all() for tensor in load_file(folder / "unet.safetensors").values())
 
 
 def test_the_same_training_is_not_done_twice(inputs, context):

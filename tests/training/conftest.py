@@ -1,6 +1,6 @@
 """A small real objective: linear regression with noise that depends on (step, slot) alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 import torch
@@ -14,14 +14,23 @@ TRUTH = torch.tensor([1.0, -2.0, 0.5])
 
 
 class Regression(ValidatedObjective):
-    """Recover TRUTH from noisy dot products; `poison_step` makes one step's loss infinite."""
+    """Recover TRUTH from noisy dot products.
 
-    def __init__(self, batch_size: int = 8, poison_step: int | None = None) -> None:
+    Args:
+        batch_size: slots of a step.
+        poisoned: (step, slot) pairs whose loss is infinite.
+        room: slots that fit the memory at once; with more the allocator is really asked for too much.
+    """
+
+    def __init__(
+        self, batch_size: int = 8, poisoned: Collection[tuple[int, int]] = (), room: int | None = None
+    ) -> None:
         super().__init__()
         self.line = nn.Linear(3, 1, bias=False)
         nn.init.zeros_(self.line.weight)
         self.batch_size = batch_size
-        self.poison_step = poison_step
+        self.poisoned = poisoned
+        self.room = room
 
     def trained_modules(self) -> Mapping[str, nn.Module]:
         return {"line": self.line}
@@ -30,8 +39,10 @@ class Regression(ValidatedObjective):
         drawn = gaussian_batch((4,), 0, "regression", list(slots), step)
         wanted = drawn[:, :3] @ TRUTH + 0.1 * drawn[:, 3]
         squared_error = (self.line(drawn[:, :3]).squeeze(1) - wanted).square().mean()
-        if step == self.poison_step:
+        if any((step, slot) in self.poisoned for slot in slots):
             squared_error = squared_error * float("inf")
+        if self.room is not None and len(slots) > self.room:
+            torch.empty(2**60, dtype=torch.uint8)
         return Losses(squared_error, {"squared_error": squared_error})
 
     def validation_loss(self) -> float:

@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from moongate.errors import NumericsError
 from moongate.progress import Silent
 from moongate.training.checkpoints import Checkpoints
 from moongate.training.fit import FitPlan, fit
@@ -51,6 +52,28 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     assert (resumed.chosen_step, resumed.reason) == (whole.chosen_step, whole.reason)
     assert all(torch.equal(resumed.weights[name], weight) for name, weight in whole.weights.items())
     assert all(torch.equal(trainer.state().moments[name], moment) for name, moment in state.moments.items())
+
+
+def test_a_resumed_training_counts_the_bad_steps_of_the_one_that_died(trainer_of, tmp_path, regression):
+    checkpoints = Checkpoints(tmp_path, "id")
+
+    def new_trainer():
+        return trainer_of(regression(poisoned=[(1, 0), (13, 0)]), stop_after_bad_steps=2)
+
+    with pytest.raises(DiedError):
+        fit(die_at(new_trainer(), 7), PLAN, checkpoints, Silent())
+    with pytest.raises(NumericsError, match=r"training step 13(.|\n)*step 1: "):
+        fit(new_trainer(), PLAN, checkpoints, Silent())
+
+
+def test_a_resumed_training_begins_with_the_micro_batch_that_fitted(trainer_of, tmp_path, regression, caplog):
+    checkpoints = Checkpoints(tmp_path, "id")
+    with pytest.raises(DiedError):
+        fit(die_at(trainer_of(regression(room=3)), 7), PLAN, checkpoints, Silent())
+    caplog.clear()
+    resumed = fit(trainer_of(regression(room=3)), PLAN, checkpoints, Silent())
+    assert {row.micro_batch for row in resumed.steps} == {2}
+    assert "Out of memory" not in caplog.text
 
 
 def test_finished_steps_are_not_done_again(trainer_of, tmp_path, regression):

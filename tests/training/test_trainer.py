@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from moongate.errors import ConfigError, NumericsError
+from moongate.errors import CapacityError, ConfigError, NumericsError
 from moongate.training.trainer import OptimizerSettings
 
 
@@ -41,12 +41,104 @@ def test_a_batch_that_cannot_be_split_equally_is_refused(trainer_of, regression)
         trainer_of(regression(batch_size=8), gradient_accumulation=3)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_step(trainer_of, regression):
-    trainer = trainer_of(regression(poison_step=2))
-    trainer.advance()
-    trainer.advance()
-    with pytest.raises(NumericsError, match="training step 2"):
+def test_a_loss_that_is_not_finite_stops_the_training_before_a_weight_moves(trainer_of, regression):
+    trainer = trainer_of(regression(poisoned=[(2, 5), (2, 6)]))
+    before = weights_after(trainer, 2)
+    with pytest.raises(NumericsError, match="training step 2") as stopped:
         trainer.advance()
+    assert "slot 5; slot 6" in stopped.value.why
+    assert "slot 4" not in stopped.value.why
+    assert torch.equal(trainer.weights()["line.weight"], before)
+
+
+def test_a_gradient_that_is_not_finite_is_like_such_a_loss_and_all_of_the_batch_is_named(
+    trainer_of, regression
+):
+    objective = regression(batch_size=2)
+    objective.line.weight.register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(NumericsError, match="slot 0; slot 1"):
+        trainer_of(objective).advance()
+    assert torch.equal(objective.line.weight, torch.zeros(1, 3))
+
+
+def test_tolerated_bad_steps_are_rows_of_their_own_and_move_neither_weights_nor_average(
+    trainer_of, regression
+):
+    trainer = trainer_of(regression(poisoned=[(2, 5)]), stop_after_bad_steps=2, ema_decay=0.9)
+    weights_after(trainer, 2)
+    before = {name: tensor.clone() for name, tensor in trainer.state().weights.items()}, trainer.weights()
+    row = trainer.advance()
+    assert (row.step, row.loss, row.grad_norm, dict(row.parts)) == (2, None, None, {})
+    assert "slot 5" in row.fault
+    for one, other in zip(before, (trainer.state().weights, trainer.weights()), strict=True):
+        assert torch.equal(one["line.weight"], other["line.weight"])
+    after = trainer.advance()
+    assert (after.step, after.fault) == (3, "")
+    assert math.isfinite(after.loss)
+
+
+def test_the_last_tolerated_bad_step_stops_and_names_all_of_them(trainer_of, regression):
+    trainer = trainer_of(regression(poisoned=[(1, 0), (3, 7)]), stop_after_bad_steps=2)
+    with pytest.raises(NumericsError) as stopped:
+        weights_after(trainer, 4)
+    assert "step 1: " in stopped.value.why
+    assert "step 3: " in stopped.value.why
+
+
+def test_a_held_out_loss_that_is_not_finite_is_no_judgement(trainer_of, regression):
+    objective = regression()
+    objective.validation_loss = lambda: float("nan")
+    with pytest.raises(NumericsError, match="held-out loss is nan"):
+        trainer_of(objective).validation_loss()
+
+
+@pytest.mark.parametrize("room", [7, 4, 3, 1])
+def test_when_memory_runs_out_smaller_micro_batches_make_the_same_steps(trainer_of, regression, room, caplog):
+    whole = trainer_of(regression())
+    tight = trainer_of(regression(room=room))
+    expected = [whole.advance() for _ in range(4)]
+    found = [tight.advance() for _ in range(4)]
+    assert [row.micro_batch for row in found] == [{7: 4, 4: 4, 3: 2, 1: 1}[room]] * 4
+    assert [row.loss for row in found] == pytest.approx([row.loss for row in expected], rel=1e-5)
+    assert torch.allclose(whole.weights()["line.weight"], tight.weights()["line.weight"], atol=1e-6)
+    assert "Out of memory at training step 0" in caplog.text
+    assert "the effective batch stays 8" in caplog.text
+
+
+def test_portions_of_unequal_size_weigh_by_their_slots(trainer_of, regression):
+    whole = weights_after(trainer_of(regression(batch_size=5)), 3)
+    tight = weights_after(trainer_of(regression(batch_size=5, room=3)), 3)
+    assert torch.allclose(whole, tight, atol=1e-6)
+
+
+def test_when_a_single_slot_does_not_fit_that_is_said_and_no_weight_moves(trainer_of, regression):
+    trainer = trainer_of(regression(room=0))
+    with pytest.raises(CapacityError, match="a single picture needs more memory") as stopped:
+        trainer.advance()
+    assert "training step 0" in stopped.value.where
+    assert "can't allocate memory" in stopped.value.why
+    assert torch.equal(trainer.weights()["line.weight"], torch.zeros(1, 3))
+
+
+def test_a_loss_that_compares_its_slots_is_never_split(trainer_of, regression):
+    objective = regression(room=4)
+    objective.separable = False
+    with pytest.raises(CapacityError, match="compares all of its 8 slots"):
+        trainer_of(objective).advance()
+
+
+def test_an_error_that_is_not_about_memory_is_not_retried(trainer_of, regression):
+    objective = regression()
+    calls = []
+
+    def fail(step, slots):
+        calls.append(step)
+        raise RuntimeError("shapes do not match")
+
+    objective.forward = fail
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        trainer_of(objective).advance()
+    assert calls == [0]
 
 
 def test_the_learning_rate_warms_up_and_follows_the_cosine():

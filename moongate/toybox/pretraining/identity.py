@@ -77,6 +77,8 @@ def _view(seed: int, thing: int, view: int) -> np.ndarray:
 class IdentityObjective(Objective):
     """NT-Xent over two views of each thing (Chen et al. 2020, eq. 1), on a projection that is not kept."""
 
+    separable = False
+
     def __init__(self, encoder: ViTModel, batch_size: int, seed: int) -> None:
         super().__init__()
         self.encoder = encoder

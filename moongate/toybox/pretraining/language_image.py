@@ -50,6 +50,8 @@ def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:
 class ClipObjective(Objective):
     """The symmetric cross-entropy over all pairs of the batch (Radford et al. 2021, figure 3)."""
 
+    separable = False
+
     def __init__(
         self, clip: CLIPModel, tokenizer: CLIPTokenizer, pictures: RenderedSet, batch_size: int, seed: int
     ):

@@ -1,0 +1,77 @@
+"""Make every fault, and write what is said, what is lost, and how it goes on.
+
+python -m benchmarks.faults    writes docs/figures/faults.parquet
+"""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pyarrow as pa
+
+from benchmarks.faults.case import Case, NotHereError
+from benchmarks.faults.disks import BITS, DISKS
+from benchmarks.faults.models import MODELS
+from benchmarks.faults.numbers import MEMORY, NUMBERS
+from benchmarks.launching import FIGURES_FOLDER, Output, launch
+from flows.terminal import Terminal, console
+from moongate.artifacts.schemas import Table
+from moongate.artifacts.tables import write_table
+from moongate.imagefolder.verdicts import printable
+from moongate.progress import Progress
+
+_COLUMNS = ("group", "fault", "message", "lost", "goes_on", "expected")
+FAULTS = Table(
+    "faults", 1, "fault", pa.schema([pa.field(name, pa.string(), nullable=False) for name in _COLUMNS])
+)
+GROUPS: Mapping[str, tuple[Case, ...]] = MappingProxyType(
+    {
+        "numbers": NUMBERS,
+        "memory": MEMORY,
+        "disks": DISKS,
+        "flipped bits": BITS,
+        "base models": MODELS,
+    }
+)
+
+
+def main(output: Output = FIGURES_FOLDER) -> None:
+    """Make every fault, and write what is said, what is lost, and how it goes on."""
+    terminal = Terminal(console())
+    # Warnings are what the faults are meant to cause.
+    with tempfile.TemporaryDirectory() as scratch, terminal.live(logging.ERROR):
+        write_table(output / "faults.parquet", rows(Path(scratch), terminal), FAULTS)
+
+
+def rows(
+    scratch: Path, progress: Progress, groups: Mapping[str, tuple[Case, ...]] = GROUPS
+) -> list[dict[str, str]]:
+    """Return one row of `FAULTS` a case, in order; "not done" is expected of what this machine forbids."""
+    found: list[dict[str, str]] = []
+    with progress.track("faults", sum(map(len, groups.values()))) as advance:
+        for group, cases in groups.items():
+            for case in cases:
+                place = scratch / str(len(found))
+                place.mkdir()
+                row = {
+                    name: printable(text.replace(str(place), "..."))
+                    for name, text in _row(case, place).items()
+                }
+                found.append({"group": group, "fault": case.title} | row)
+                advance(1)
+    return found
+
+
+def _row(case: Case, place: Path) -> dict[str, str]:
+    try:
+        seen = case.observe(place)
+    except NotHereError as reason:
+        return {"message": str(reason), "lost": "", "goes_on": "", "expected": "not done"}
+    met = "yes" if case.is_met_by(seen) else "no"
+    return {"message": seen.message, "lost": seen.lost, "goes_on": seen.goes_on, "expected": met}
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from benchmarks.faults.__main__ import FAULTS, rows
+from benchmarks.faults.case import Case, NotHereError, Seen
+from benchmarks.faults.models import MODELS
+from benchmarks.faults.section import section
+from moongate.artifacts.tables import write_table
+from moongate.progress import Silent
+
+
+def test_every_unsafe_model_is_refused_as_it_must_be(tmp_path: Path) -> None:
+    found = rows(tmp_path, Silent(), {"base models": MODELS})
+    assert [row["expected"] for row in found] == ["yes"] * len(MODELS), found
+    assert str(tmp_path) not in str(found)
+
+
+def test_what_is_not_as_promised_and_what_cannot_be_done_here_is_said(tmp_path: Path) -> None:
+    def forbidden(_folder: Path) -> Seen:
+        raise NotHereError("no disks")
+
+    cases = (
+        Case("lost", lambda _: Seen("full", "everything", "not at all", False), "full"),
+        Case("silent", lambda _: Seen("", "nothing", "by itself", True), "full"),
+        Case("forbidden", forbidden, "full"),
+    )
+    found = rows(tmp_path, Silent(), {"disks": cases})
+    assert [row["expected"] for row in found] == ["no", "no", "not done"]
+    assert found[2]["message"] == "no disks"
+
+
+def test_the_section_counts_what_was_met_and_takes_no_message_for_markup(tmp_path: Path) -> None:
+    row = {"fault": "a | b", "message": "<b>" + "x" * 500, "lost": "nothing", "goes_on": "by itself"}
+    made = [row | {"group": "disks", "expected": "yes"}, row | {"group": "numbers", "expected": "no"}]
+    write_table(tmp_path / "faults.parquet", made, FAULTS)
+    lines = list(section(tmp_path))
+    assert lines[0].startswith("2 faults; 1 ended")
+    assert lines.index("### Disks") < lines.index("### Numbers")
+    assert r"| a \| b | \<b\>" + "x" * 197 + " ... | nothing | by itself |" in lines
