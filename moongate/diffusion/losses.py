@@ -1,6 +1,5 @@
 """Training losses, each per sample until the last one joins them."""
 
-import torch
 from torch import Tensor
 
 from moongate.diffusion.schedule import NoiseSchedule, signal_and_noise
@@ -27,43 +26,14 @@ def target(schedule: NoiseSchedule, x_0: Tensor, epsilon: Tensor, timesteps: Ten
     return signal * epsilon - noise * x_0
 
 
-def simple_loss(prediction: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+def simple_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """Return the mean square error of each sample, (B,) float32 (L_simple, Ho et al. 2020, eq. 14).
 
     Args:
         prediction: (B, C, h, w), any float dtype; the difference is taken in float32.
         target: (B, C, h, w) float32.
-        weight: (B,) float32 factors, or None for all ones.
     """
-    error = (prediction.float() - target.float()).square().flatten(1).mean(dim=1)
-    return error if weight is None else weight.to(error) * error
-
-
-def min_snr_weight(schedule: NoiseSchedule, timesteps: Tensor, gamma: float) -> Tensor:
-    """Return Min-SNR-gamma loss weights, (B,) float32 (Hang et al. 2023, section 3.4).
-
-    The weight of the x_0 error is min(SNR, gamma), with SNR = alphabar / (1 - alphabar). An epsilon error is
-    SNR times an x_0 error, and a v error SNR + 1 times one, so theirs are that over SNR and over SNR + 1.
-
-    Args:
-        schedule: the noise levels; its `prediction_type` decides.
-        timesteps: (B,) int64, a level of 0..T-1 for each sample.
-        gamma: the cap on the SNR, above 0; the paper's choice is 5.
-
-    Raises:
-        ConfigError: when gamma is not positive.
-    """
-    if gamma <= 0:
-        raise ConfigError(
-            "Min-SNR needs a positive gamma",
-            where="min_snr gamma",
-            why=f"it is {gamma}, which would weigh every loss by 0",
-            fix="use the paper's 5, or turn the weighting off",
-        )
-    a = schedule.alpha_bars(timesteps)
-    snr = a / (1 - a)
-    per_x_0_error = snr if schedule.prediction_type == "epsilon" else snr + 1
-    return (snr.clamp(max=gamma) / per_x_0_error).to(torch.float32)
+    return (prediction.float() - target.float()).square().flatten(1).mean(dim=1)
 
 
 def dreambooth_loss(instance: Tensor, prior: Tensor, prior_weight: float) -> Tensor:

@@ -28,7 +28,9 @@ LIGHT_OUTLINE: RGB = (225, 228, 235)
 
 _STREAMS = {"backdrop": 1, "placement": 2, "colour": 3, "relation": 4}
 # Horizontal and vertical play in pixels, limited so that the object and a hat stay inside the frame.
-_PLAY = {"tiny": (13.0, 5.0), "normal": (8.0, 4.0), "giant": (3.0, 1.0)}
+_PLAY = {"tiny": (12.0, 5.0), "normal": (8.0, 3.0), "giant": (3.0, 0.5)}
+# What is large stands a little higher, so that its feet stay in the frame.
+_CENTRE_Y = {"tiny": 35.5, "normal": 35.5, "giant": 34.5}
 
 
 def render(spec: SceneSpec, seed: int) -> Render:
@@ -57,7 +59,7 @@ def _stream(seed: int, name: str) -> np.random.Generator:
 def _place(spec: SceneSpec, rng: np.random.Generator) -> Placement:
     across, down = _PLAY[spec.size]
     x = 32 + rng.uniform(-across, across)
-    y = 35.5 + rng.uniform(-down, down)
+    y = _CENTRE_Y[spec.size] + rng.uniform(-down, down)
     half = SIZE_PIXELS[spec.size] / 2 * rng.uniform(0.94, 1.04)
     return Placement(x * SUPERSAMPLE, y * SUPERSAMPLE, half * SUPERSAMPLE, bool(rng.integers(2)))
 

@@ -66,7 +66,7 @@ PATTERNS: tuple[str, ...] = ("plain", "striped", "spotted")
 PRIVATE_PATTERNS: tuple[str, ...] = ("split", "band", "dots")
 EMBLEMS: tuple[str, ...] = ("heart", "bolt", "ring", "cross", "moon", "triangle")
 
-SIZE_PIXELS: Mapping[str, int] = MappingProxyType({"tiny": 24, "normal": 34, "giant": 48})
+SIZE_PIXELS: Mapping[str, int] = MappingProxyType({"tiny": 30, "normal": 41, "giant": 50})
 SIZES: tuple[str, ...] = tuple(SIZE_PIXELS)
 
 RELATION_PHRASES: Mapping[str, str] = MappingProxyType(

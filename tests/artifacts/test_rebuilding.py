@@ -29,8 +29,15 @@ RECIPE = Recipe("train", 1, Knobs(), (("base", "b1"),), AdapterRef)
 def builder(content: bytes, seconds: float = 1.0, loss: float = 0.5) -> Build:
     def build(folder: Path) -> BuildFacts:
         (folder / "weights.bin").write_bytes(content)
-        row = {"step": 1, "loss": loss, "instance_loss": loss, "prior_loss": None, "grad_norm": 1.0}
-        write_table(folder / "steps.parquet", [row | {"learning_rate": 0.1, "seconds": seconds}], TRAIN_STEPS)
+        row: dict[str, object] = {
+            "step": 1,
+            "loss": loss,
+            "instance_loss": loss,
+            "prior_loss": None,
+            "grad_norm": 1.0,
+        }
+        row |= {"status": "ok", "fault": "", "micro_batch": 4, "learning_rate": 0.1, "seconds": seconds}
+        write_table(folder / "steps.parquet", [row], TRAIN_STEPS)
         return BuildFacts(items=1, unet_evals=7)
 
     return build

@@ -47,11 +47,11 @@ class PretrainConfig(BaseModel):
         steps=5_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
     )
     decoder: PhaseConfig = PhaseConfig(
-        steps=3_000, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
+        steps=4_400, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
     )
     clip: PhaseConfig = PhaseConfig(steps=600, batch_size=128, learning_rate=1e-3)
     identity: PhaseConfig = PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3)
     judges: PhaseConfig = PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
     denoiser: PhaseConfig = PhaseConfig(
-        steps=15_000, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
+        steps=29_000, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
     )

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 from typing_extensions import override
 
-from moongate.diffusion.losses import min_snr_weight, simple_loss, target
-from moongate.diffusion.noise import gaussian_batch, integer_batch, uniform_batch
+from moongate.diffusion.losses import simple_loss, target
+from moongate.diffusion.noise import gaussian_batch, uniform_batch
 from moongate.diffusion.schedule import NoiseSchedule, add_noise
 from moongate.models.attention import use_training_attention
 from moongate.progress import Progress
@@ -20,7 +20,7 @@ from moongate.toybox.pretraining.renders import RenderedSet, batch_rows, step_ca
 from moongate.training.objective import Losses, Objective
 
 CONDITIONING_DROPOUT = 0.12
-MIN_SNR_GAMMA = 5.0
+TIMESTEP_LOCATION, TIMESTEP_SCALE = -0.4, 1.0
 
 
 def build_unet() -> UNet2DConditionModel:
@@ -80,7 +80,11 @@ def encode_pictures(
 
 
 class DenoiserObjective(Objective):
-    """L_simple on v with Min-SNR weights (Hang et al. 2023); dropped captions teach the unconditional."""
+    """L_simple on v; dropped captions teach the unconditional.
+
+    The levels are drawn from a logit-normal law (Esser et al. 2024, section 3.1): most steps go to the middle
+    of the schedule, where a picture's shapes are decided, and few to levels where there is nothing to learn.
+    """
 
     def __init__(
         self,
@@ -114,13 +118,17 @@ class DenoiserObjective(Objective):
         device = self.unet.device
         x_0 = self._latents[torch.as_tensor(rows)].to(device)
         epsilon = gaussian_batch(x_0.shape[1:], self._seed, "epsilon", slots, step).to(device)
-        t = integer_batch(self._schedule.num_train_timesteps, self._seed, "t", slots, step).to(device)
+        t = self._levels(slots, step).to(device)
         context = self.text_encoder(self._captions(rows, slots, step).to(device)).last_hidden_state
         prediction = self.unet(add_noise(self._schedule, x_0, epsilon, t), t, context).sample
         wanted = target(self._schedule, x_0, epsilon, t)
-        per_sample = simple_loss(prediction, wanted)
-        loss = (per_sample * min_snr_weight(self._schedule, t, MIN_SNR_GAMMA)).mean()
-        return Losses(loss, {"v_error": per_sample.mean()})
+        return Losses(simple_loss(prediction, wanted).mean())
+
+    def _levels(self, slots: Sequence[int], step: int) -> Tensor:
+        """Draw a timestep for each slot, (B,) int64."""
+        normal = gaussian_batch((), self._seed, "t", slots, step)
+        share = torch.sigmoid(TIMESTEP_LOCATION + TIMESTEP_SCALE * normal)
+        return (share * self._schedule.num_train_timesteps).long()
 
     def _captions(self, rows: Sequence[int], slots: Sequence[int], step: int) -> Tensor:
         captions = step_captions(self._pictures.specs, rows, self._seed, step)
