@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from flows.terminal import seconds
 from moongate.campaign.members import Member
@@ -42,7 +43,7 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
         table.add_row(
             one.name,
             *map(percent, shares),
-            f"[{STYLES.get(word, 'default')}]{word}[/]",
+            Text(word, style=STYLES.get(word, "default")),
             str(one.built),
             seconds(one.wall_s),
             one.run_id or "",

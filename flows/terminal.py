@@ -96,7 +96,7 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
     if (summary := _summary(store, record)) is not None:
         screen.print(metric_table(summary), "")
     if record.verdict:
-        screen.print(f"[bold]{record.verdict}[/]: {record.verdict_reason}", "", highlight=False)
+        screen.print(f"{record.verdict}: {record.verdict_reason}", "", style="bold", highlight=False)
     for caveat in record.config.caveats():
         screen.print(caveat, "", style="yellow", highlight=False)
     screen.print(stage_table(record.current()), "")

@@ -281,7 +281,9 @@ class GateConfig(Settings):
         description="Refined inversion by the tuned model: greatest loss below the VAE, in dB.",
     )
     min_diversity: float = Field(
-        0.25, ge=0.0, description="Diversity within a prompt: least share of the base model's that is kept."
+        0.5,
+        ge=0.0,
+        description="Diversity within a prompt: least share of what real pictures of the subject differ by.",
     )
     fail_on: tuple[Failing, ...] = Field((), description="Results that fail the run, such as collapsed.")
 

@@ -7,7 +7,7 @@ from typing import Literal
 from moongate.config import GateConfig
 from moongate.errors import GateError
 from moongate.metrics.rows import ModelRole, SummaryRow
-from moongate.report.glossary import COPY, DIVERSITY, REFINED_GAP, MetricGuide
+from moongate.report.glossary import COPY, DIVERSITY, REFINED_GAP, SUBJECT_FIDELITY, MetricGuide
 from moongate.report.numbers import decimal, percent
 from moongate.report.verdict import Verdict, find, judge
 
@@ -68,10 +68,14 @@ def check_gate(gate: GateConfig, diagnosis: Diagnosis) -> None:
 
 
 def _collapse(scores: Sequence[SummaryRow], gate: GateConfig) -> Iterator[str]:
-    tuned, base = _value(scores, DIVERSITY, "tuned"), _value(scores, DIVERSITY, "base")
-    if tuned is not None and base and tuned < gate.min_diversity * base:
-        kept, wanted = percent(tuned / base), percent(gate.min_diversity)
-        yield f"{kept} of the base model's diversity within a prompt is left, {wanted} wanted"
+    tuned, real = _value(scores, DIVERSITY, "tuned"), _value(scores, SUBJECT_FIDELITY, "real")
+    if tuned is None or real is None:
+        return
+    # Pictures of one thing are alike; a model that knows it need not vary more than real pictures do.
+    natural = 1.0 - real
+    if tuned < gate.min_diversity * natural:
+        kept, wanted = percent(tuned / natural), percent(gate.min_diversity)
+        yield f"pictures of a prompt differ by {kept} of what real ones of the subject do, {wanted} wanted"
 
 
 def _costs(verdict: Verdict, scores: Sequence[SummaryRow], gate: GateConfig) -> Iterator[str]:

@@ -42,8 +42,8 @@ def scores(**tuned: float) -> tuple[SummaryRow, ...]:
         ({"class_resemblance": 0.6}, "overfit", "class went 50"),
         ({"copy": 0.3}, "overfit", "copy score 0.300 above"),
         ({"inversion_gap_db": 2.0}, "overfit", "loses 2.0 dB"),
-        ({"diversity": 0.05}, "collapsed", "12"),
-        ({"diversity": 0.05, "subject_fidelity": 0.6}, "collapsed", "diversity"),
+        ({"diversity": 0.02}, "collapsed", "20"),
+        ({"diversity": 0.02, "subject_fidelity": 0.6}, "collapsed", "real ones"),
         ({"prompt_fidelity": 0.4, "subject_fidelity": 0.6}, "underfit", "subject fidelity 50"),
     ],
 )
