@@ -18,6 +18,7 @@ from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
 from moongate.campaign.recommendation import confirmed, recommend
 from moongate.campaign.record import Campaign, Kind, write_campaign
 from moongate.config import RunConfig
+from moongate.errors import ConfigError
 from moongate.runs import RunRecord, list_runs
 
 _log = logging.getLogger("moongate.campaign")
@@ -56,9 +57,19 @@ def sweep(
         config: the settings that are not varied.
         random: draw so many combinations instead of taking all.
         confirm_seed: run the recommended setting once more with this seed; none = the next one.
+
+    Raises:
+        ConfigError: when an axis or a combination is not valid, or the second seed is the first.
     """
     settings = combinations([Axis.parse(axis) for axis in axes], random, config.seed)
     seed = config.seed + 1 if confirm_seed is None else confirm_seed
+    if seed == config.seed:
+        raise ConfigError(
+            "a seed cannot confirm itself",
+            where=f"confirm_seed = {seed}",
+            why="it is the seed of the sweep's own runs, which would be found in the store",
+            fix="name another one, or none for the next",
+        )
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
     store = Store.from_environment()
@@ -83,23 +94,27 @@ def perform_members(members: Sequence[Member], store: Store) -> tuple[Outcome, .
 
 
 def _performed(member: Member, store: Store) -> Outcome:
-    started = perf_counter()
+    started, begun = perf_counter(), datetime.now(UTC)
     if not isinstance(member.config, RunConfig):
         return outcome_without_run(member, member.config, perf_counter() - started)
     state = personalize(member.config, return_state=True)
     try:
         return outcome_of(store, member, state.result())
     except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
-        record = _record_of(state, store)
+        record = _record_of(state, store, begun)
         if record is None:
             return outcome_without_run(member, error, perf_counter() - started)
         return outcome_of(store, member, record)
 
 
-def _record_of(state: State[Any], store: Store) -> RunRecord | None:
-    """Return the record of a run that failed: its id ends in the beginning of its flow run's."""
+def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:
+    """Return the record of a run that failed, or None when it never got one.
+
+    Its id ends in the first digits of its flow run's; an older run may by chance end in the same ones.
+    """
     token = str(state.state_details.flow_run_id)[:4]
-    return next((one for one in list_runs(store.root) if one.run_id.endswith(f"-{token}")), None)
+    fitting = (one for one in list_runs(store.root) if one.run_id.endswith(f"-{token}"))
+    return next((one for one in fitting if datetime.fromisoformat(one.started_utc) >= begun), None)
 
 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 from prefect import State, Task
 
 from moongate import interruption
-from moongate.artifacts.memory import restart_peak_memory
+from moongate.artifacts.peak_memory import restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained

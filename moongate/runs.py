@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moongate.artifacts.durability import atomic_file
-from moongate.artifacts.memory import peak_memory_bytes
+from moongate.artifacts.peak_memory import peak_memory_bytes
 from moongate.artifacts.room import writing_explained
 from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig

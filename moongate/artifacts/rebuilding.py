@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from moongate.artifacts.locks import exclusive
 from moongate.artifacts.manifest import BuildFacts
-from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
+from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.sameness import compare_builds

@@ -26,7 +26,7 @@ from uuid import uuid4
 from moongate.artifacts.durability import sync_folder, sync_tree
 from moongate.artifacts.locks import exclusive, shared
 from moongate.artifacts.manifest import MANIFEST_NAME, BuildFacts, Manifest, describe, read_manifest
-from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
+from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.room import require_room, require_writable, writing_explained

@@ -10,6 +10,7 @@ import pytest
 from flows.campaign import batch, sweep
 from moongate.campaign.record import Campaign, campaign_folder
 from moongate.config import RunConfig
+from moongate.errors import ConfigError
 from moongate.overrides import with_overrides
 from moongate.runs import RunRecord, load_run
 
@@ -78,6 +79,11 @@ def test_when_every_subject_fails_so_does_the_batch(tmp_path: Path, config: RunC
     state = batch(str(tmp_path), config, return_state=True)
     assert state.is_failed()
     assert state.result(raise_on_failure=False).summary == "1 of 1 failed"
+
+
+def test_a_sweeps_own_seed_cannot_confirm_it(config: RunConfig) -> None:
+    with pytest.raises(ConfigError, match="cannot confirm itself"):
+        sweep(["train.steps=2,4"], config, confirm_seed=config.seed)
 
 
 def test_a_sweep_builds_only_what_a_setting_changes_and_asks_a_second_seed(

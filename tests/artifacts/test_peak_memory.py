@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from moongate.artifacts.memory import peak_memory_bytes, restart_peak_memory
+from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memory
 
 BLOCK = 200 * 2**20
 
