@@ -38,7 +38,7 @@ run: setup
 	@$(BIN)/moongate run
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 verify: setup
 	$(BIN)/python -m benchmarks.base_model

@@ -42,7 +42,7 @@ class AutoencoderObjective(Objective):
         super().__init__()
         self.vae = vae
         self.batch_size = batch_size
-        self._pictures = RenderedSet([s for r in sets for s in r.specs], torch.cat([r.images for r in sets]))
+        self._pictures = RenderedSet.joined(sets)
         self._kl_weight = kl_weight
         self._seed = seed
 

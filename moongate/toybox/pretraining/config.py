@@ -30,7 +30,7 @@ class PretrainConfig(BaseModel):
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     pictures: int = Field(40_000, gt=0, description="pictures of what the vocabulary can say")
     instance_pictures: int = Field(
-        12_000, gt=0, description="pictures of looks that no word names, for the autoencoder"
+        12_000, gt=0, description="pictures of looks that no word names, for the autoencoder and CLIP"
     )
     held_out: int = Field(1_000, gt=0, description="pictures kept for the measured figures")
     judged_prompts: int = Field(
@@ -49,7 +49,7 @@ class PretrainConfig(BaseModel):
     decoder: PhaseConfig = PhaseConfig(
         steps=4_400, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
     )
-    clip: PhaseConfig = PhaseConfig(steps=600, batch_size=128, learning_rate=1e-3)
+    clip: PhaseConfig = PhaseConfig(steps=800, batch_size=128, learning_rate=1e-3)
     identity: PhaseConfig = PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3)
     judges: PhaseConfig = PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
     denoiser: PhaseConfig = PhaseConfig(

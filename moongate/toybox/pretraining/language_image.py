@@ -48,18 +48,27 @@ def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:
 
 
 class ClipObjective(Objective):
-    """The symmetric cross-entropy over all pairs of the batch (Radford et al. 2021, figure 3)."""
+    """The symmetric cross-entropy over all pairs of the batch (Radford et al. 2021, figure 3).
+
+    Trained on looks that no word names as well as on the vocabulary's: otherwise any subject's real picture
+    would score below an ordinary thing of its class, and prompt fidelity would punish a faithful model.
+    """
 
     separable = False
 
     def __init__(
-        self, clip: CLIPModel, tokenizer: CLIPTokenizer, pictures: RenderedSet, batch_size: int, seed: int
+        self,
+        clip: CLIPModel,
+        tokenizer: CLIPTokenizer,
+        sets: Sequence[RenderedSet],
+        batch_size: int,
+        seed: int,
     ):
         super().__init__()
         self.clip = clip
         self.batch_size = batch_size
         self._tokenizer = tokenizer
-        self._pictures = pictures
+        self._pictures = RenderedSet.joined(sets)
         self._seed = seed
 
     @override

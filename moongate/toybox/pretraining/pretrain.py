@@ -134,9 +134,10 @@ def train_clip(
     def build() -> ClipObjective:
         with seeded_initialisation(config.seed + 1):
             clip = build_clip(tokenizer)
-        return ClipObjective(clip, tokenizer, pictures.vocabulary, phase.batch_size, config.seed + 2)
+        sets = [pictures.vocabulary, pictures.instances]
+        return ClipObjective(clip, tokenizer, sets, phase.batch_size, config.seed + 2)
 
-    identity = identity_of("clip", phase, config.seed, config.pictures)
+    identity = identity_of("clip", phase, config.seed, config.pictures, config.instance_pictures)
     return train_phase("clip", phase, identity, build, workshop).clip
 
 

@@ -26,7 +26,7 @@ NO_COLOUR = -1
 
 @dataclass(frozen=True)
 class RenderedSet:
-    """Pictures of consecutive seeds.
+    """Pictures and what they show.
 
     Attributes:
         specs: what each picture shows.
@@ -38,6 +38,12 @@ class RenderedSet:
 
     def __len__(self) -> int:
         return len(self.specs)
+
+    @staticmethod
+    def joined(sets: Sequence[RenderedSet]) -> RenderedSet:
+        """Return the pictures of all `sets` as one."""
+        specs = [spec for some in sets for spec in some.specs]
+        return RenderedSet(specs, torch.cat([some.images for some in sets]))
 
     def pixels(self, rows: Sequence[int] | Tensor) -> Tensor:
         """Return the pictures of `rows` as (B, 3, H, W) float32 in [-1, 1]."""
