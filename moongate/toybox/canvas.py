@@ -94,12 +94,10 @@ class Placement:
     x: float
     y: float
     half: float
-    flip: bool = False
 
     def points(self, points: Sequence[Point]) -> list[Point]:
         """Unit-box points in supersampled pixels."""
-        sign = -1.0 if self.flip else 1.0
-        return [(self.x + sign * px * self.half, self.y + py * self.half) for px, py in points]
+        return [(self.x + px * self.half, self.y + py * self.half) for px, py in points]
 
 
 def paint(

@@ -27,8 +27,9 @@ DARK_OUTLINE: RGB = (38, 32, 44)
 LIGHT_OUTLINE: RGB = (225, 228, 235)
 
 _STREAMS = {"backdrop": 1, "placement": 2, "colour": 3, "relation": 4}
-# Horizontal and vertical play in pixels, limited so that the object and a hat stay inside the frame.
-_PLAY = {"tiny": (12.0, 5.0), "normal": (8.0, 3.0), "giant": (3.0, 0.5)}
+# Horizontal and vertical play in pixels: less than a latent of the autoencoder (4 x 4 pixels), so that a small
+# denoiser spends itself on shapes rather than on where they might be.
+_PLAY = {"tiny": (3.0, 1.0), "normal": (2.0, 1.0), "giant": (1.0, 0.5)}
 # What is large stands a little higher, so that its feet stay in the frame.
 _CENTRE_Y = {"tiny": 35.5, "normal": 35.5, "giant": 34.5}
 
@@ -61,7 +62,7 @@ def _place(spec: SceneSpec, rng: np.random.Generator) -> Placement:
     x = 32 + rng.uniform(-across, across)
     y = _CENTRE_Y[spec.size] + rng.uniform(-down, down)
     half = SIZE_PIXELS[spec.size] / 2 * rng.uniform(0.94, 1.04)
-    return Placement(x * SUPERSAMPLE, y * SUPERSAMPLE, half * SUPERSAMPLE, bool(rng.integers(2)))
+    return Placement(x * SUPERSAMPLE, y * SUPERSAMPLE, half * SUPERSAMPLE)
 
 
 def _palette(spec: SceneSpec, rng: np.random.Generator) -> Palette:
@@ -120,7 +121,6 @@ def _draw_object(image: Image.Image, spec: SceneSpec, placement: Placement, pale
     _paint_parts(draw, sketch.front, placement, roles)
     if spec.appearance is not None and spec.appearance.emblem is not None:
         parts = emblem_parts(spec.appearance.emblem, ANCHORS[spec.object].emblem)
-        # Emblems are signs: unlike the object they are not mirrored.
         _paint_emblem(draw, parts, placement, roles)
     return mask
 
@@ -163,12 +163,9 @@ def _paint_pattern(
 def _paint_emblem(
     draw: ImageDraw.ImageDraw, parts: list[Part], placement: Placement, roles: dict[str, RGB]
 ) -> None:
-    centre = sum(p[0] for part in parts for p in part.points) / sum(len(part.points) for part in parts)
-    shift = -2 * centre * placement.half if placement.flip else 0.0
-    upright = Placement(placement.x + shift, placement.y, placement.half, False)
     for part in parts:
-        paint(draw, part, upright, roles["outline"], 2.5)
-    _paint_parts(draw, parts, upright, roles)
+        paint(draw, part, placement, roles["outline"], 2.5)
+    _paint_parts(draw, parts, placement, roles)
 
 
 def _draw_accessory(image: Image.Image, mask: Image.Image, spec: SceneSpec, placement: Placement) -> None:

@@ -53,5 +53,5 @@ class PretrainConfig(BaseModel):
     identity: PhaseConfig = PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3)
     judges: PhaseConfig = PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
     denoiser: PhaseConfig = PhaseConfig(
-        steps=29_000, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
+        steps=31_400, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
     )

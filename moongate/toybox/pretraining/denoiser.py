@@ -20,7 +20,7 @@ from moongate.toybox.pretraining.renders import RenderedSet, batch_rows, step_ca
 from moongate.training.objective import Losses, Objective
 
 CONDITIONING_DROPOUT = 0.12
-TIMESTEP_LOCATION, TIMESTEP_SCALE = -0.4, 1.0
+TIMESTEP_LOCATION, TIMESTEP_SCALE = 0.0, 1.0
 
 
 def build_unet() -> UNet2DConditionModel:
