@@ -53,6 +53,7 @@ class Obtained(Generic[R]):
         wall_s: seconds spent here, waiting for another builder included.
         facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
         peak_memory_bytes: highest resident memory of this process meanwhile.
+        lost: items without a value, which the run is told to go on without.
         rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
     """
 
@@ -62,6 +63,7 @@ class Obtained(Generic[R]):
     facts: BuildFacts
     peak_memory_bytes: int
     rebuilt: str = ""
+    lost: int = 0
 
 
 class Store:
