@@ -46,6 +46,11 @@ class Ingredients:
         """For ingest: pictures of the subject."""
         return self.config.ingest, IngestInputs(Path(path), self.base, self.config.subject)
 
+    def held_out_folder(self, path: str, trained_on: str | None) -> tuple[IngestConfig, IngestInputs]:
+        """For ingest: pictures of the subject that must not be among those it is trained on."""
+        apart = Path(trained_on) if trained_on else None
+        return self.config.ingest, IngestInputs(Path(path), self.base, self.config.subject, apart)
+
     def captioned_folder(self, path: str) -> tuple[IngestConfig, IngestInputs]:
         """For ingest: pictures of anything, whose captions are the prompts that go with them."""
         return self.config.ingest, IngestInputs(Path(path), self.base)

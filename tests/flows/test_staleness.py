@@ -118,7 +118,8 @@ def nudge(weights: Path) -> None:
 FILES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "a training picture": (
         lambda root: repaint(root / "train/0.png"),
-        {"ingest train", "cache train"} | LEARNED,
+        # Held-out pictures are checked against those that are trained on.
+        {"ingest train", "cache train", "ingest holdout", "cache holdout"} | LEARNED,
     ),
     "a training caption": (lambda root: reword(root / "train"), {"ingest train", "cache train"} | LEARNED),
     "a held-out picture": (
