@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from benchmarks.faults.case import Case, NotHereError
+from benchmarks.faults.case import Case
+from benchmarks.faults.commands import COMMANDS
 from benchmarks.faults.disks import BITS, DISKS
+from benchmarks.faults.limits import NotHereError
 from benchmarks.faults.models import MODELS
 from benchmarks.faults.numbers import MEMORY, NUMBERS
 from benchmarks.launching import FIGURES_FOLDER, Output, launch
@@ -31,6 +33,7 @@ GROUPS: Mapping[str, tuple[Case, ...]] = MappingProxyType(
         "numbers": NUMBERS,
         "memory": MEMORY,
         "disks": DISKS,
+        "the command on such disks": COMMANDS,
         "flipped bits": BITS,
         "base models": MODELS,
     }

@@ -1,6 +1,6 @@
 """Processes that ask one store for the same artifacts at the same moment, and read what they get.
 
-python -m benchmarks.sharing.process STORE START FOLDER...    waits for the file START, then ingests the folders
+python -m benchmarks.sharing.process STORE START FOLDER...    waits for the file START, then ingests them
 """
 
 import json

@@ -120,7 +120,7 @@ SETTINGS: Mapping[str, Change] = MappingProxyType(
     {
         setting: _set(setting, expected)
         for setting, expected in (
-            ("base.precision=float16", CLASS | LEARNED | INVERTED | FROM_NOISE),
+            ("base.precision=bfloat16", CLASS | LEARNED | INVERTED | FROM_NOISE),
             ("seed=1", CLASS | LEARNED | FROM_NOISE),
             ("ingest.resolution=24", INGESTED | LATENTS | LEARNED | INVERTED),
             (_PROMPT, LEARNED | {"cache train", "cache holdout"}),

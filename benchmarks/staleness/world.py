@@ -41,7 +41,9 @@ class World:
             "evaluate.identity": "vit",
         }
         overrides = [f"{setting}={folder / name}" for setting, name in named.items()]
-        return cls(folder, load_config(None, ["subject.class_noun=cup", *overrides]))
+        return cls(
+            folder, load_config(None, ["subject.class_noun=cup", "base.precision=float32", *overrides])
+        )
 
     def with_settings(self, *overrides: str) -> "World":
         """Return the world under other settings."""

@@ -1,9 +1,7 @@
 """Room on the disk: refused before work begins, and explained in one message whoever meets its end."""
 
 import os
-import subprocess
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import save_file
 
+from benchmarks.faults.limits import make_read_only, short_files
 from moongate.artifacts.room import (
     MARGIN_BYTES,
     free_bytes,
@@ -42,14 +41,11 @@ def test_on_a_full_disk_every_writer_gives_the_same_message(small_disk, writer: 
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_so_it_does_where_a_file_may_not_grow(
-    short_files: Callable[[int], AbstractContextManager[None]], tmp_path: Path, writer: str
-) -> None:
-    limited = short_files(MIB // 2)
+def test_so_it_does_where_a_file_may_not_grow(tmp_path: Path, writer: str) -> None:
     with (
         pytest.raises(StoreError, match="a file may not grow any further") as stopped,
         writing_explained(tmp_path),
-        limited,
+        short_files(MIB // 2),
     ):
         WRITERS[writer](tmp_path)
     assert "File too large" in stopped.value.why
@@ -81,7 +77,7 @@ def test_a_read_only_disk_is_one_clear_error(small_disk) -> None:
     disk = small_disk(MIB)
     require_writable(disk / "store")
     assert list((disk / "store").iterdir()) == []
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    make_read_only(disk)
     with pytest.raises(StoreError, match="the store cannot be written") as refused:
         require_writable(disk / "store")
     assert "Read-only file system" in refused.value.why
