@@ -7,9 +7,15 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from moongate.artifacts.digests import bytes_digest
-from moongate.errors import InputError
+from moongate.errors import CapacityError, InputError
 from moongate.imagefolder.captions import CaptionJudge
-from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop, read_header
+from moongate.imagefolder.pictures import (
+    MEMORY_PER_PIXEL_BYTES,
+    PictureFaultError,
+    PictureRules,
+    develop,
+    read_header,
+)
 from moongate.imagefolder.signatures import format_of
 from moongate.imagefolder.similarity import HASH_BITS, KnownPictures
 from moongate.imagefolder.survey import KEEP_ONE, Offer
@@ -41,6 +47,7 @@ class Inspection:
 
         Raises:
             InputError: when the file is not what was surveyed.
+            CapacityError: when there is too little memory to decode the picture.
         """
         finding = self.captions.judge(offer.row.text)
         verdict = replace(offer.verdict(), caption_tokens=finding.tokens)
@@ -51,6 +58,8 @@ class Inspection:
             developed = develop(content, self.rules)
         except PictureFaultError as fault:
             return None, verdict.rejected(_together(str(fault), finding.fault), fault.hint)
+        except MemoryError as error:
+            raise _too_large_here(verdict) from error
         if finding.fault:
             return None, verdict.rejected(finding.fault, finding.hint)
         if double := self._own.double_of(developed.pixels):
@@ -67,6 +76,17 @@ class Inspection:
         for known, standing in ((self._own, ""), (self.trained_on, _AMONG)):
             if nearest := known.lookalike_of(pixels):
                 yield f"looks nearly like {nearest[0]}{standing} ({nearest[1]} of {HASH_BITS} bits apart)"
+
+
+def _too_large_here(verdict: Verdict) -> CapacityError:
+    pixels = (verdict.width or 0) * (verdict.height or 0)
+    return CapacityError(
+        "the memory ran out while a picture was decoded",
+        where=verdict.place,
+        why=f"its {pixels:,} pixels take up to {MEMORY_PER_PIXEL_BYTES * pixels / 2**20:,.0f} MiB",
+        fix="scale the picture down, lower ingest.max_pixels so that such pictures are rejected, or free "
+        "some memory; nothing was published",
+    )
 
 
 def _together(*reasons: str) -> str:

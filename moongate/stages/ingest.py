@@ -74,13 +74,15 @@ def recipe(config: IngestConfig, inputs: IngestInputs) -> Recipe[ImageSetRef]:
 def ingest(config: IngestConfig, inputs: IngestInputs, context: StageContext) -> Obtained[ImageSetRef]:
     """Turn a folder into an image set: `images.parquet`, and `inputs.parquet` with a verdict on every file.
 
-    One picture is in memory at a time: for its file at most `listing.MAX_FILE_BYTES`, and for its pixels at
-    most `pictures.MEMORY_PER_PIXEL_BYTES` x `max_pixels`.
+    One picture is in memory at a time: for its file at most twice `listing.MAX_FILE_BYTES`, and for its
+    pixels at most `pictures.MEMORY_PER_PIXEL_BYTES` x `max_pixels`; to that come `MEMORY_PER_FILE_BYTES` for
+    each file and `MEMORY_PER_SET_BYTES`, whatever the folder.
 
     Raises:
         RejectedInputsError: when files are rejected and `allow_rejects` is off (it has all of them), or when
             fewer than `min_pictures` remain.
         InputError: when the folder cannot be read as a whole, or a file changes while it is read.
+        CapacityError: when there is too little memory to decode a picture.
     """
     survey, trained_on = _surveys(inputs)
 
