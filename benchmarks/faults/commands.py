@@ -58,7 +58,7 @@ def _run(store: Path, before: Before = _nothing) -> subprocess.CompletedProcess[
 def _full(folder: Path) -> Seen:
     with small_disk(folder, 512 * _MIB) as disk:
         store = disk / "store"
-        flood(disk, spared=8 * _MIB)
+        flood(disk, spared=32 * _MIB)
         stopped = _run(store)
         kept = _built(store)
         drain(disk)

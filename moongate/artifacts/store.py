@@ -91,7 +91,7 @@ class Store:
         Raises:
             StoreError: when there is not; it says how much is needed and how much is free.
         """
-        require_room(self.root, needed, stage)
+        require_room(self.root, needed, f"the {stage} stage")
 
     def find(self, recipe: Recipe[R]) -> R | None:
         """Return the reference when the artifact is complete and every sha256 is as recorded.

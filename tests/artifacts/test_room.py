@@ -60,9 +60,9 @@ def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
 
 def test_too_little_room_is_refused_with_what_is_needed_and_what_is_free(small_disk) -> None:
     disk = small_disk(8 * MIB)
-    require_room(disk / "store", 8 * MIB - MARGIN_BYTES, "train")
+    require_room(disk / "store", 8 * MIB - MARGIN_BYTES, "the train stage")
     with pytest.raises(StoreError, match="too little room on the disk for the train stage") as refused:
-        require_room(disk / "store", 8 * MIB, "train")
+        require_room(disk / "store", 8 * MIB, "the train stage")
     assert "up to 9.0 MiB are needed and 8.0 MiB are free" in refused.value.why
     assert "free 1.0 MiB" in refused.value.fix
 
@@ -70,7 +70,7 @@ def test_too_little_room_is_refused_with_what_is_needed_and_what_is_free(small_d
 def test_no_disk_has_room_for_an_exbibyte(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "a" / "b") > 0
     with pytest.raises(StoreError, match="too little room"):
-        require_room(tmp_path / "a" / "b", 2**60, "train")
+        require_room(tmp_path / "a" / "b", 2**60, "the train stage")
 
 
 def test_a_read_only_disk_is_one_clear_error(small_disk) -> None:
