@@ -1,7 +1,7 @@
 # make run    set everything up in .venv and run the main job
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
-# make verify measure again what docs/results.md says (about two hours on 2 cores; goes on where it was stopped)
+# make verify measure again what docs/results.md and docs/reliability.md say (about two hours on 2 cores; goes on where it was stopped)
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -45,9 +45,12 @@ verify: setup
 	$(BIN)/python -m benchmarks.inversion
 	$(BIN)/python -m benchmarks.dreambooth
 	$(BIN)/python -m benchmarks.hostile
+	$(BIN)/python -m benchmarks.staleness
+	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.results_page
+	$(BIN)/python -m benchmarks.reliability_page
 
 check: setup
 	$(BIN)/ruff check .

@@ -58,6 +58,7 @@ def _row(first: dict[tuple[str, Variant], Drawn], subject: str) -> Iterator[Cell
 def _samples(path: Path, model: str) -> Iterator[Cell]:
     """Yield the first seed's picture of each prompt of PROMPTS; of the set's first ones when it has none."""
     rows = pq.read_table(path, columns=["prompt_id", "prompt", "seed", "image"]).to_pylist()
+    rows = [row for row in rows if row["image"]]
     earliest = {row["prompt_id"]: row for row in sorted(rows, key=lambda row: row["seed"], reverse=True)}
     chosen = [name for name in PROMPTS if name in earliest] or sorted(earliest)[: len(PROMPTS)]
     for name in chosen:

@@ -46,6 +46,11 @@ class Ingredients:
         """For ingest: pictures of the subject."""
         return self.config.ingest, IngestInputs(Path(path), self.base, self.config.subject)
 
+    def held_out_folder(self, path: str, trained_on: str | None) -> tuple[IngestConfig, IngestInputs]:
+        """For ingest: pictures of the subject that must not be among those it is trained on."""
+        apart = Path(trained_on) if trained_on else None
+        return self.config.ingest, IngestInputs(Path(path), self.base, self.config.subject, apart)
+
     def captioned_folder(self, path: str) -> tuple[IngestConfig, IngestInputs]:
         """For ingest: pictures of anything, whose captions are the prompts that go with them."""
         return self.config.ingest, IngestInputs(Path(path), self.base)
@@ -53,7 +58,8 @@ class Ingredients:
     def plain_class(self) -> tuple[PriorConfig, PriorInputs]:
         """For prior: the class, without the subject."""
         config = self.config
-        inputs = PriorInputs(self.base, config.base.precision, config.subject.class_text(), config.seed)
+        prompt = config.subject.class_text()
+        inputs = PriorInputs(self.base, config.base.precision, prompt, config.seed, config.on_bad_item)
         return config.prior, inputs
 
     def of_subject(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
@@ -62,11 +68,12 @@ class Ingredients:
 
     def of_class(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
         """For cache: class pictures under the prompt that they were drawn with."""
-        return self.config.cache, CacheInputs(images, self.base, None, self._text_encoder())
+        policy = self.config.on_bad_item
+        return self.config.cache, CacheInputs(images, self.base, None, self._text_encoder(), policy)
 
     def captioned(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
         """For cache: pictures under their own captions."""
-        return self.config.cache, CacheInputs(images, self.base)
+        return self.config.cache, CacheInputs(images, self.base, on_bad_item=self.config.on_bad_item)
 
     def lesson(
         self, instance: LatentSetRef, prior: LatentSetRef | None, validation: LatentSetRef | None
@@ -81,7 +88,7 @@ class Ingredients:
     ) -> tuple[InvertConfig, InvertInputs]:
         """For invert: pictures, under the tuned model or, without an adapter, under the base model."""
         return self.config.invert, InvertInputs(
-            self.base, self.config.base.precision, images, latents, adapter
+            self.base, self.config.base.precision, images, latents, adapter, self.config.on_bad_item
         )
 
     def prompts(self, adapter: AdapterRef | None) -> tuple[SampleConfig, SampleInputs]:
@@ -111,7 +118,7 @@ class Ingredients:
     ) -> SampleInputs:
         config = self.config
         how = (self.base, config.base.precision, config.subject, config.seed)
-        return SampleInputs(*how, prompts, adapter, inversions)
+        return SampleInputs(*how, prompts, adapter, inversions, config.on_bad_item)
 
     def _text_encoder(self) -> Literal["frozen", "trained"]:
         return "trained" if self.config.train.train_text_encoder else "frozen"
@@ -147,6 +154,7 @@ class Outcome:
             tuned_inversions=self.tuned_inversions,
             base_inversions=self.base_inversions,
             seed=config.seed,
+            on_bad_item=config.on_bad_item,
         )
 
     def recorded(self, run: RunRecord, base: BaseSource, metrics: MetricsRef) -> RecordInputs:

@@ -8,9 +8,11 @@ from flows.performers import Perform
 from moongate.artifacts.refs import ImageSetRef
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
+from moongate.config import IngestConfig
 from moongate.errors import InputError
 from moongate.imagefolder.account import RejectedInputsError
 from moongate.runs import RunRecord
+from moongate.stages.ingest import IngestInputs
 from tasks.ingest import ingest
 
 
@@ -37,15 +39,20 @@ def take_in(given: Ingredients, perform: Perform) -> dict[str, ImageSetRef]:
         UnusableFoldersError: when any of them cannot be used, after all of them were tried.
     """
     subject, sets, faults = given.config.subject, dict[str, ImageSetRef](), dict[str, InputError]()
-    folders = {"train": given.subject_folder(subject.folder)}
-    if subject.holdout_folder:
-        folders["holdout"] = given.subject_folder(subject.holdout_folder)
-    folders["evaluation"] = given.captioned_folder(given.config.ingest.evaluation_folder)
-    for role, (config, inputs) in folders.items():
+
+    def take(role: str, config: IngestConfig, inputs: IngestInputs) -> None:
         try:
             sets[role] = perform(ingest, role, config, inputs)
         except InputError as fault:
             faults[role] = fault
+
+    take("train", *given.subject_folder(subject.folder))
+    if subject.holdout_folder:
+        # A folder that cannot be read at all is told of once.
+        unreadable = not isinstance(faults.get("train"), RejectedInputsError | None)
+        trained_on = None if unreadable else subject.folder
+        take("holdout", *given.held_out_folder(subject.holdout_folder, trained_on))
+    take("evaluation", *given.captioned_folder(given.config.ingest.evaluation_folder))
     if faults:
         raise UnusableFoldersError(faults)
     return sets

@@ -2,10 +2,10 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -97,7 +97,7 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
         screen.print(metric_table(summary), "")
     if record.verdict:
         screen.print(f"{record.verdict}: {record.verdict_reason}", "", style="bold", highlight=False)
-    for caveat in record.config.caveats():
+    for caveat in record.caveats():
         screen.print(caveat, "", style="yellow", highlight=False)
     screen.print(stage_table(record.current()), "")
     for entry in record.current():
@@ -160,7 +160,7 @@ def stage_table(entries: Sequence[StageEntry]) -> Table:
     for entry in entries:
         by_verb[entry.stage].append(entry)
     totals = _cost(entries)
-    for title, total in zip(("cached", "time", "UNet evaluations"), totals, strict=True):
+    for title, total in zip(("cached", "time", "UNet evaluations", "lost"), totals, strict=True):
         table.add_column(title, total, justify="right")
     for verb in VERBS:
         if verb in by_verb:
@@ -170,7 +170,7 @@ def stage_table(entries: Sequence[StageEntry]) -> Table:
 
 def instance_table(entries: Sequence[StageEntry]) -> Table:
     """Return the stage instances of a run with the addresses of their artifacts."""
-    titles = ("stage", "role", "artifact", "cached", "time", "items", "UNet evaluations", "device")
+    titles = ("stage", "role", "artifact", "cached", "time", "items", "lost", "UNet evaluations", "device")
     table = Table(*titles, box=None)
     for entry in entries:
         table.add_row(
@@ -180,6 +180,7 @@ def instance_table(entries: Sequence[StageEntry]) -> Table:
             "yes" if entry.cached else "no",
             seconds(entry.wall_s),
             f"{entry.items:,}",
+            f"{entry.lost:,}",
             f"{entry.unet_evals:,}",
             entry.device,
         )
@@ -192,7 +193,7 @@ def metric_table(summary: Path) -> Table:
 
     rows = pq.read_table(summary).to_pylist()
     models = [model for model in ("real", "base", "tuned") if any(row["model"] == model for row in rows)]
-    cells = {(row["metric"], row["model"]): _cell(row["value"], row["low"], row["high"]) for row in rows}
+    cells = {(row["metric"], row["model"]): _cell(row) for row in rows}
     table = Table(Column("metric", no_wrap=True), box=None)
     for model in models:
         table.add_column(model, justify="right", no_wrap=True)
@@ -221,14 +222,18 @@ def _summary(store: Store, record: RunRecord) -> Path | None:
     return None
 
 
-def _cost(entries: Sequence[StageEntry]) -> tuple[str, str, str]:
+def _cost(entries: Sequence[StageEntry]) -> tuple[str, str, str, str]:
     cached = sum(entry.cached for entry in entries)
     wall_s = sum(entry.wall_s for entry in entries)
     unet_evals = sum(entry.unet_evals for entry in entries)
-    return f"{cached} of {len(entries)}", seconds(wall_s), f"{unet_evals:,}"
+    lost = sum(entry.lost for entry in entries)
+    return f"{cached} of {len(entries)}", seconds(wall_s), f"{unet_evals:,}", f"{lost:,}"
 
 
-def _cell(value: float | None, low: float | None, high: float | None) -> str:
+def _cell(row: Mapping[str, Any]) -> str:
+    value, low, high = row["value"], row["low"], row["high"]
+    lost = f" ({row['lost']} lost)" if row["lost"] else ""
     if value is None:
-        return "-"
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        return f"-{lost}"
+    ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f}{ends}{lost}"

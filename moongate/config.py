@@ -19,6 +19,7 @@ __all__ = [
     "GateConfig",
     "IngestConfig",
     "InvertConfig",
+    "OnBadItem",
     "PriorConfig",
     "RecordConfig",
     "RunConfig",
@@ -26,6 +27,8 @@ __all__ = [
     "SubjectConfig",
     "TrainConfig",
 ]
+
+OnBadItem = Literal["stop", "skip"]
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -285,6 +288,12 @@ class GateConfig(Settings):
         ge=0.0,
         description="Diversity within a prompt: least share of what real pictures of the subject differ by.",
     )
+    max_lost: float = Field(
+        0.1,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the items behind a figure that may be lost; above it the result is unknown.",
+    )
     fail_on: tuple[Failing, ...] = Field((), description="Results that fail the run, such as collapsed.")
 
 
@@ -292,6 +301,11 @@ class RunConfig(Settings):
     """One run of the whole chain for one subject."""
 
     seed: int = Field(0, ge=0, description="Root of every random number of the run.")
+    on_bad_item: OnBadItem = Field(
+        "stop",
+        description="When a single picture or prompt cannot be computed: stop the run, or skip it with a row "
+        "that says why. Pictures of the subject are never skipped.",
+    )
     subject: SubjectConfig = Field(SubjectConfig(), description="The thing to be learned.")
     base: BaseConfig = Field(BaseConfig(), description="The model to start from.")
     ingest: IngestConfig = Field(IngestConfig(), description="Reading pictures.")

@@ -70,6 +70,7 @@ def _run_row(run: RunRecord, base: BaseSource) -> dict[str, object]:
         "parent": run.parent,
         "from_stage": run.from_stage,
         "unet_evals": run.unet_evals,
+        "lost": run.lost,
     }
 
 

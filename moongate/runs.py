@@ -51,6 +51,7 @@ class StageEntry(BaseModel):
     unet_evals: int
     device: str
     peak_memory_bytes: int
+    lost: int = Field(0, description="Items that could not be computed and were left out.")
     rebuilt: str = Field("", description="How a forced second build compared with the stored artifact.")
 
 
@@ -94,6 +95,24 @@ class RunRecord(Origin):
         """Samples that went through the UNet in this run; what was cached adds nothing."""
         return sum(entry.unet_evals for entry in self.stages)
 
+    @property
+    def lost(self) -> int:
+        """Items of the last attempt that could not be computed and were left out."""
+        return sum(entry.lost for entry in self.current())
+
+    def caveats(self) -> tuple[str, ...]:
+        """Return what a reader of this run's figures has to know first, a sentence each."""
+        return (*self._losses(), *self.config.caveats())
+
+    def _losses(self) -> Iterator[str]:
+        if self.lost:
+            each = (f"{entry.lost} of {entry.stage} {entry.role}" for entry in self.current() if entry.lost)
+            items = "1 item" if self.lost == 1 else f"{self.lost:,} items"
+            yield (
+                f"{items} could not be computed and were left out: {', '.join(each)}. "
+                "The tables have a row for each, with its status and the reason."
+            )
+
     def current(self) -> tuple[StageEntry, ...]:
         """Return the entries of the last attempt."""
         return tuple(entry for entry in self.stages if entry.attempt == self.attempt)
@@ -120,6 +139,7 @@ class Run:
             unet_evals=obtained.facts.unet_evals,
             device=obtained.facts.device,
             peak_memory_bytes=obtained.peak_memory_bytes,
+            lost=obtained.lost,
             rebuilt=obtained.rebuilt,
         )
         self._add(entry)

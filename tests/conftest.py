@@ -1,12 +1,10 @@
 """Fixtures shared by all tests: tiny real base models on disk, and a Prefect server."""
 
 import os
-import resource
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -64,35 +62,14 @@ def prefect_server() -> Iterator[None]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """Mounts disks of so many bytes, where this user may mount."""
-    mounted: list[Path] = []
+    from benchmarks.faults import limits
 
-    def mount(size: int) -> Path:
-        disk = tmp_path / f"disk{len(mounted)}"
-        disk.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            pytest.skip(f"mounting a tmpfs is not allowed here: {error}")
-        mounted.append(disk)
-        return disk
+    with ExitStack() as mounted:
 
-    yield mount
-    for disk in mounted:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+        def mount(size: int) -> Path:
+            try:
+                return mounted.enter_context(limits.small_disk(tmp_path, size))
+            except limits.NotHereError as reason:
+                pytest.skip(str(reason))
 
-
-@pytest.fixture
-def short_files() -> Callable[[int], AbstractContextManager[None]]:
-    """Lets no file grow beyond so many bytes within a block: a real EFBIG, for any user."""
-
-    @contextmanager
-    def limited(size: int) -> Iterator[None]:
-        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    return limited
+        yield mount

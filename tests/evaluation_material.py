@@ -16,6 +16,7 @@ from moongate.artifacts.refs import ImageSetRef, InversionsRef, Ref, SampleSetRe
 from moongate.artifacts.schemas import INVERSIONS, SAMPLES
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import image_cell, write_table
+from moongate.errors import InputError
 from moongate.evaluation.galleries import Truth
 
 R = TypeVar("R", bound=Ref)
@@ -40,6 +41,9 @@ class MeanColour:
     def texts(self, texts) -> np.ndarray:
         rows = np.array([[len(text), 1.0, 2.0] for text in texts], dtype=np.float32)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def too_long(self, texts) -> dict[str, InputError]:
+        return {}
 
 
 @dataclass
@@ -84,8 +88,21 @@ def sample_set(
         for p, (template, drawn) in enumerate(pictures.items())
         for seed, pixels in enumerate(drawn)
     ]
+    return publish_samples(store, name, rows)
+
+
+def publish_samples(store: Store, name: str, rows: Sequence[Mapping[str, object]]) -> SampleSetRef:
     return publish(
         store, name, SampleSetRef, lambda folder: write_table(folder / "samples.parquet", rows, SAMPLES)
+    )
+
+
+def without_pictures(store: Store, name: str, ref: SampleSetRef, sample_ids: Sequence[str]) -> SampleSetRef:
+    """A copy of a sample set in which some pictures could not be drawn."""
+    rows = pq.read_table(store.folder(ref) / "samples.parquet").to_pylist()
+    lost = {"image": None, "status": "not_finite", "reason": "NaN"}
+    return publish_samples(
+        store, name, [row | lost if row["sample_id"] in sample_ids else row for row in rows]
     )
 
 
@@ -126,6 +143,7 @@ def _sample(model: str, *, prompt_id: str, template: str, seed: int, pixels: np.
         "kind": "recontextualization",
         "seed": seed,
         "source": "noise",
+        "status": "ok",
         "image": image_cell(png_from_pixels(pixels), "sample.png"),
     }
     return {field.name: known.get(field.name, _blank(field)) for field in SAMPLES.schema}

@@ -161,7 +161,7 @@ def inversions(store: Store, model: str) -> InversionsRef:
             {"image_id": "eval-0", "file_name": "eval-0.png", "text": "a cup", "method": method}
             | {"model": model, "steps": 2, "psnr_db": psnr, "ssim": 0.9, "floor_psnr_db": 31.25}
             | {"floor_ssim": 0.95, "status": status, "residual": None, "iterations": None}
-            | {"fell_back": False, "unet_evals": 2}
+            | {"reason": "", "fell_back": False, "unet_evals": 2}
             | {name: image_cell(png(i), f"{name}.png") for i, name in enumerate(PICTURE_COLUMNS)}
             for method, psnr, status in (("plain", 29.5, "ok"), ("fixed_point", None, "identical"))
         ]
@@ -252,7 +252,7 @@ def _sample_row(
         "sampler": "ddim",
         "eta": 0.0,
     }
-    picture = {"image": image_cell(png(name_seed(sample_id)), f"{seed}.png")}
+    picture = {"status": "ok", "reason": "", "image": image_cell(png(name_seed(sample_id)), f"{seed}.png")}
     return {field.name: None for field in SAMPLES.schema} | own | how | more | picture
 
 

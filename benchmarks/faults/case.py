@@ -45,10 +45,6 @@ class Case:
         return seen.as_promised and self.says in seen.message
 
 
-class NotHereError(Exception):
-    """This machine does not allow the fault to be made; the text says why."""
-
-
 def refusal(work: Callable[[], object]) -> str:
     """Return the message of the error that `work` ends with.
 

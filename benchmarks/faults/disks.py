@@ -1,12 +1,10 @@
 """Disks that are full, too small or locked, and bits that flip on them."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.faults.case import NOTHING, Case, Seen, refusal
-from benchmarks.faults.workplace import Flood, Workplace, make_read_only, small_disk
+from benchmarks.faults.limits import Flood, make_read_only, short_files, small_disk
+from benchmarks.faults.workplace import Workplace
 from moongate.artifacts.digests import file_digest
 
 _MIB = 2**20
@@ -48,7 +46,7 @@ def _weights(place: Workplace) -> str:
 
 def _file_may_not_grow(folder: Path) -> Seen:
     place = Workplace(folder)
-    with _short_files(_MIB // 64):
+    with short_files(_MIB // 64):
         message = refusal(place.latents)
     debris, again = place.debris(), place.latents()
     return Seen(message, "the stage that was at work", "the same call does it", not (debris or again.cached))
@@ -84,17 +82,6 @@ def _flipped(name: str, folder: Path) -> Seen:
     aside = list(file.parent.parent.glob(".corrupt-*"))
     same = name == "artifact.json" or file.read_bytes() == whole
     return Seen(said, "this artifact", "it is set aside and built again, byte for byte", bool(aside) and same)
-
-
-@contextmanager
-def _short_files(size: int) -> Iterator[None]:
-    """Let no file grow beyond `size` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def _flip(name: str) -> Case:

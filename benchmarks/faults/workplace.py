@@ -1,13 +1,9 @@
-"""A store of its own with the latents of a few bundled pictures, and what is done to disks."""
+"""A store of its own with the latents of a few bundled pictures."""
 
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.faults.case import NotHereError
 from moongate.artifacts.refs import AdapterRef, LatentSetRef
 from moongate.artifacts.store import Obtained, Store
 from moongate.config import CacheConfig, IngestConfig, TrainConfig
@@ -60,53 +56,3 @@ class Workplace:
     def debris(self) -> list[str]:
         """Return the hidden files and folders that unfinished work has left in the store."""
         return sorted(path.name for path in self.context.store.root.rglob(".*"))
-
-
-class Flood:
-    """Progress that fills the disk with somebody else's file, once so much of the work is done."""
-
-    def __init__(self, disk: Path, after: int) -> None:
-        self.seen: list[int] = []
-        self._file = disk / "somebody_elses.bin"
-        self._after = after
-
-    @contextmanager
-    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Yield the function that counts, and at the right moment fills the disk."""
-        yield self._advance
-
-    def dry_up(self) -> None:
-        """Make space again."""
-        self._file.unlink()
-
-    def _advance(self, count: int) -> None:
-        self.seen.append(count)
-        if sum(self.seen) == self._after:
-            with suppress(OSError), self._file.open("wb", buffering=0) as stream:
-                while True:
-                    stream.write(bytes(2**20))
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a disk of `size` bytes in memory.
-
-    Raises:
-        NotHereError: when this user may not.
-    """
-    disk = folder / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise NotHereError("mounting a small disk is not allowed here") from error
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
-def make_read_only(disk: Path) -> None:
-    """Mount a small disk again, for reading alone."""
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)

@@ -92,12 +92,12 @@ def measure(kind: str, side: int, folder: Path) -> Peak:
 def _growth(path: Path) -> int:
     # What is imported and made once is not the picture's.
     develop(encoded(picture(0), icc_profile=SRGB), RULES)
-    before = _status_bytes("VmRSS")
+    before = status_bytes("VmRSS")
     develop(path.read_bytes(), RULES)
-    return _status_bytes("VmHWM") - before
+    return status_bytes("VmHWM") - before
 
 
-def _status_bytes(name: str) -> int:
+def status_bytes(name: str) -> int:
     """Return a figure of this process from Linux. The peak that getrusage gives begins with the parent's."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     line = next(line for line in lines if line.startswith(f"{name}:"))

@@ -39,8 +39,8 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 MARGIN_BYTES = 2**20
 
 
-def require_room(folder: Path, needed: int, stage: str) -> None:
-    """Do nothing when the disk of `folder` has room for `needed` bytes and a margin.
+def require_room(folder: Path, needed: int, purpose: str) -> None:
+    """Do nothing when the disk of `folder` has room for `needed` bytes and a margin; `purpose` needs them.
 
     Raises:
         StoreError: when it has not; it says how much is needed and how much is free.
@@ -48,7 +48,7 @@ def require_room(folder: Path, needed: int, stage: str) -> None:
     wanted, free = needed + MARGIN_BYTES, free_bytes(folder)
     if free < wanted:
         raise StoreError(
-            f"there is too little room on the disk for the {stage} stage",
+            f"there is too little room on the disk for {purpose}",
             where=str(folder),
             why=f"up to {in_words(wanted)} are needed and {in_words(free)} are free; nothing was begun",
             fix=f"free {in_words(wanted - free)} (`moongate gc` lists what no run needs) or set MOONGATE_HOME"

@@ -26,7 +26,7 @@ def _required(**columns: pa.DataType) -> list[pa.Field]:
 
 
 def _pictures(*names: str) -> list[pa.Field]:
-    # Never null either, but a reader of Hugging Face features takes only a nullable field for a picture.
+    # A reader of Hugging Face features takes only a nullable field for a picture, null or never null.
     return [pa.field(name, IMAGE) for name in names]
 
 
@@ -50,12 +50,14 @@ class Table:
         version: raised when the columns change.
         grain: what one row stands for.
         schema: the columns in order; a column is nullable only where a value may be missing.
+        may_lack: the picture columns that may be null.
     """
 
     name: str
     version: int
     grain: str
     schema: pa.Schema
+    may_lack: frozenset[str] = frozenset()
 
     @property
     def image_columns(self) -> tuple[str, ...]:
@@ -110,6 +112,14 @@ LATENTS = Table(
     ),
 )
 
+LEFT_OUT = Table(
+    "left_out",
+    1,
+    "item that could not be computed",
+    # the artifact has no such table while all of its items are sound; status as in moongate.bad_items
+    pa.schema(_text_columns("item", "status", "reason")),
+)
+
 TRAIN_STEPS = Table(
     "train_steps",
     2,
@@ -135,15 +145,16 @@ VALIDATION = Table(
 
 INVERSIONS = Table(
     "inversions",
-    1,
+    2,
     "evaluation picture x method x model",
     pa.schema(
         [
             # the method is plain or fixed_point, the model base or tuned
             *_required(image_id=_TEXT, file_name=_TEXT, text=_TEXT, method=_TEXT, model=_TEXT, steps=_COUNT),
-            # null together with status "identical" when the reconstruction equals the original
+            # null together with status "identical" when the reconstruction equals the original, and with
+            # "not_finite" or "lost" (and a reason) when the picture could not be inverted
             *_optional(psnr_db=_REAL, ssim=_REAL, floor_psnr_db=_REAL, floor_ssim=_REAL),
-            *_required(status=_TEXT),
+            *_required(status=_TEXT, reason=_TEXT),
             # of the refinement: the largest relative residual of any step, and the mean number per step
             *_optional(residual=_REAL, iterations=_REAL),
             # unet_evals: to invert the picture; to draw it again takes `steps` more
@@ -151,11 +162,12 @@ INVERSIONS = Table(
             *_pictures("original", "floor", "reconstruction"),
         ]
     ),
+    may_lack=frozenset({"floor", "reconstruction"}),
 )
 
 SAMPLES = Table(
     "samples",
-    1,
+    2,
     "drawn image",
     pa.schema(
         [
@@ -169,28 +181,31 @@ SAMPLES = Table(
             # what the prompt asked for; null where it leaves it open
             *_optional(object=_TEXT, colour=_TEXT, scene=_TEXT, accessory=_TEXT),
             *_optional(relation=_TEXT, pattern=_TEXT, size=_TEXT),
+            # image is null where status is "not_finite" or "too_long": the reason says why it was not drawn
+            *_text_columns("status", "reason"),
             *_pictures("image"),
         ]
     ),
+    may_lack=frozenset({"image"}),
 )
 
 METRICS = Table(
     "metrics",
-    1,
+    2,
     "metric x model x picture (prompt x seed for a drawn one)",
     pa.schema(
         [
             # one moongate.metrics.rows.MetricRow; prompt and seed are null for a real picture
             *_required(metric=_TEXT, model=_TEXT, item_id=_TEXT),
             *_optional(prompt_id=_TEXT, seed=_COUNT, value=_REAL),
-            *_required(status=_TEXT),
+            *_required(status=_TEXT, reason=_TEXT),
         ]
     ),
 )
 
 SUMMARY = Table(
     "summary",
-    1,
+    2,
     "metric x model",
     pa.schema(
         [
@@ -198,13 +213,14 @@ SUMMARY = Table(
             *_required(metric=_TEXT, model=_TEXT),
             *_optional(value=_REAL, low=_REAL, high=_REAL),
             *_required(n=_COUNT, status=_TEXT, direction=_TEXT, unit=_TEXT, num_units=_COUNT, interval=_TEXT),
+            *_required(lost=_COUNT),
         ]
     ),
 )
 
 RUNS = Table(
     "runs",
-    2,
+    3,
     "run",
     pa.schema(
         [
@@ -218,14 +234,15 @@ RUNS = Table(
             # until: the last stage asked for; parent, from_stage: the run that this one repeats, and whence
             *_required(until=_TEXT),
             *_optional(parent=_TEXT, from_stage=_TEXT),
-            *_required(unet_evals=_COUNT),
+            # lost: items of the last attempt's stages that could not be computed and were left out
+            *_required(unet_evals=_COUNT, lost=_COUNT),
         ]
     ),
 )
 
 STAGES = Table(
     "stages",
-    1,
+    2,
     "run x stage instance x attempt",
     pa.schema(
         [
@@ -233,6 +250,7 @@ STAGES = Table(
             # role tells apart the instances of one stage, such as ingest of training and of held-out pictures
             *_required(stage=_TEXT, role=_TEXT, attempt=_COUNT, digest=_TEXT, cached=_FLAG, wall_s=_REAL),
             *_required(items=_COUNT, unet_evals=_COUNT, peak_memory_bytes=_COUNT, device=_TEXT),
+            *_required(lost=_COUNT),
         ]
     ),
 )

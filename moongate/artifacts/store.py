@@ -53,6 +53,7 @@ class Obtained(Generic[R]):
         wall_s: seconds spent here, waiting for another builder included.
         facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
         peak_memory_bytes: highest resident memory of this process meanwhile.
+        lost: items without a value, which the run is told to go on without.
         rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
     """
 
@@ -62,6 +63,7 @@ class Obtained(Generic[R]):
     facts: BuildFacts
     peak_memory_bytes: int
     rebuilt: str = ""
+    lost: int = 0
 
 
 class Store:
@@ -89,7 +91,7 @@ class Store:
         Raises:
             StoreError: when there is not; it says how much is needed and how much is free.
         """
-        require_room(self.root, needed, stage)
+        require_room(self.root, needed, f"the {stage} stage")
 
     def find(self, recipe: Recipe[R]) -> R | None:
         """Return the reference when the artifact is complete and every sha256 is as recorded.

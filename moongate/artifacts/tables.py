@@ -184,7 +184,8 @@ def _check_whole_numbers(rows: Sequence[Mapping[str, object]], table: Table, pat
 def _check_values(content: pa.Table, table: Table, path: Path) -> None:
     for field in table.schema:
         column = content[field.name]
-        if column.null_count and (not field.nullable or field.type == IMAGE):
+        required = not field.nullable or (field.type == IMAGE and field.name not in table.may_lack)
+        if column.null_count and required:
             raise _misfit(table, path, f"{field.name} is required and null in {column.null_count} rows")
         if pa.types.is_floating(field.type) and not pc.all(pc.is_finite(column), min_count=0).as_py():
             raise _misfit(table, path, f"{field.name} holds NaN or an infinity; store null and a status")

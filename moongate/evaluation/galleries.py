@@ -4,10 +4,11 @@ Pictures are read, embedded and let go in batches, so that a set of any size fit
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
-from moongate.errors import InputError
+from moongate.bad_items import GO_ON, BadItem
+from moongate.config import OnBadItem
+from moongate.errors import InputError, NumericsError
 from moongate.metrics.rows import ModelRole
 
 SAMPLES_NAME = "samples.parquet"
 _SAMPLE_COLUMNS = (
-    "sample_id", "model", "prompt_id", "template", "seed", "object", "colour", "scene",
+    "sample_id", "model", "prompt_id", "template", "seed", "object", "colour", "scene", "status", "reason",
 )  # fmt: skip
 _SUBJECT, _CLASS_NOUN = "{subject}", "{class_noun}"
 
@@ -54,11 +57,20 @@ class Item:
 
 
 @dataclass(frozen=True)
+class LostItem:
+    """A picture that cannot be judged: it was not drawn, or has no features."""
+
+    item: Item
+    bad: BadItem
+
+
+@dataclass(frozen=True)
 class Gallery:
     """One set of pictures as features, row i of each array belonging to items[i].
 
     identity: (N, D) float32; clip, texts: (N, D') float32; all of length 1.
     judged: what the judges see in each picture; None when there are no judges.
+    lost: pictures of the set that are in none of the arrays, and why.
     """
 
     role: ModelRole
@@ -67,6 +79,7 @@ class Gallery:
     clip: Features
     texts: Features
     judged: tuple[Truth, ...] | None
+    lost: tuple[LostItem, ...] = ()
 
 
 class ImageFeatures(Protocol):
@@ -75,7 +88,7 @@ class ImageFeatures(Protocol):
     name: str
 
     def images(self, pictures: Sequence[Pixels]) -> Features:
-        """Features of pictures, each (H, W, 3) uint8: (N, D), rows of length 1."""
+        """Features of pictures, each (H, W, 3) uint8: (N, D), rows of length 1, or NaN for no direction."""
         ...
 
 
@@ -83,7 +96,11 @@ class ImageAndTextFeatures(ImageFeatures, Protocol):
     """An extractor that also reads texts."""
 
     def texts(self, texts: Sequence[str]) -> Features:
-        """Features of texts: (N, D), rows of length 1."""
+        """Features of texts: (N, D), rows of length 1, or NaN without a direction."""
+        ...
+
+    def too_long(self, texts: Sequence[str]) -> Mapping[str, InputError]:
+        """Return the error of each text that cannot be read to its end."""
         ...
 
 
@@ -109,16 +126,27 @@ class Eyes:
 
 @dataclass(frozen=True)
 class PictureSet:
-    """A set of pictures on disk, its items in the order of its rows."""
+    """A set of pictures on disk: its items in the order of its rows, and those whose row has no picture."""
 
     role: ModelRole
     path: Path
     items: tuple[Item, ...]
+    lost: tuple[LostItem, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[Item, ...]:
+        """All items of the set, the lost ones at the end."""
+        return (*self.items, *(one.item for one in self.lost))
 
     def batches(self, size: int) -> Iterator[list[Pixels]]:
         """Yield the pictures in order, `size` at a time: each (H, W, 3) uint8."""
+        pictures = self._pictures(size)
+        while batch := list(islice(pictures, size)):
+            yield batch
+
+    def _pictures(self, size: int) -> Iterator[Pixels]:
         for batch in pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"]):
-            yield [pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist()]
+            yield from (pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist() if cell)
 
     def names(self, number: int, size: int) -> list[str]:
         """Return what names the pictures of batch `number` among those of all sets: artifact and items."""
@@ -134,17 +162,24 @@ def open_samples(folder: Path, role: ModelRole, class_noun: str) -> PictureSet:
     path = folder / SAMPLES_NAME
     rows = pq.read_table(path, columns=list(_SAMPLE_COLUMNS)).to_pylist()
     _check_drawn_by(rows, role, path)
-    items = tuple(
-        Item(
-            item_id=row["sample_id"],
-            text=_class_text(row["template"], class_noun, path),
-            truth=Truth(row["object"], row["colour"], row["scene"]),
-            prompt_id=row["prompt_id"],
-            seed=row["seed"],
-        )
-        for row in rows
+    items = [_sampled(row, class_noun, path) for row in rows]
+    drawn = tuple(item for item, row in zip(items, rows, strict=True) if row["status"] == "ok")
+    lost = tuple(
+        LostItem(item, BadItem(item.item_id, "lost", f"it was not drawn: {row['reason']}"))
+        for item, row in zip(items, rows, strict=True)
+        if row["status"] != "ok"
     )
-    return PictureSet(role, path, items)
+    return PictureSet(role, path, drawn, lost)
+
+
+def _sampled(row: Mapping[str, Any], class_noun: str, path: Path) -> Item:
+    return Item(
+        item_id=row["sample_id"],
+        text=_class_text(row["template"], class_noun, path),
+        truth=Truth(row["object"], row["colour"], row["scene"]),
+        prompt_id=row["prompt_id"],
+        seed=row["seed"],
+    )
 
 
 def open_pictures(folder: Path) -> PictureSet:
@@ -156,7 +191,11 @@ def open_pictures(folder: Path) -> PictureSet:
 
 
 def look_at(
-    pictures: PictureSet, eyes: Eyes, finished: FinishedBatches, advance: Callable[[int], None]
+    pictures: PictureSet,
+    eyes: Eyes,
+    finished: FinishedBatches,
+    on_bad_item: OnBadItem,
+    advance: Callable[[int], None],
 ) -> Gallery:
     """Embed and judge every picture of a set.
 
@@ -164,11 +203,15 @@ def look_at(
         pictures: the set.
         eyes: what looks at them.
         finished: batches of an interrupted evaluation, and where this one keeps its own.
+        on_bad_item: whether a picture or text without features ends the evaluation.
         advance: told of each batch.
 
     Raises:
+        InputError: when a text is too long for the extractor, and bad items are not skipped.
+        NumericsError: when a feature has no direction, and bad items are not skipped; it names the pictures.
         StopError: after a batch, when the process was asked to stop.
     """
+    refused = _refused(pictures.items, eyes.clip, on_bad_item)
     identity, clip, judged = [], [], list[Truth]()
     for number, batch in enumerate(pictures.batches(eyes.batch_size)):
         names = pictures.names(number, eyes.batch_size)
@@ -179,14 +222,69 @@ def look_at(
         clip.append(seen.arrays["clip"])
         judged.extend(Truth(*words) for words in seen.facts["judged"])
         advance(len(batch))
+    found = _Features(
+        np.concatenate(identity), np.concatenate(clip), _texts(pictures.items, eyes.clip, refused)
+    )
+    bad = _bad_items(pictures.items, refused, found)
+    if on_bad_item == "stop":
+        _refuse(pictures, bad)
+    sound = [index for index in range(len(pictures.items)) if index not in bad]
     return Gallery(
         pictures.role,
-        pictures.items,
-        np.concatenate(identity),
-        np.concatenate(clip),
-        _texts(pictures.items, eyes.clip),
-        tuple(judged) if eyes.judge else None,
+        tuple(pictures.items[index] for index in sound),
+        found.identity[sound],
+        found.clip[sound],
+        found.texts[sound],
+        judged=tuple(judged[index] for index in sound) if eyes.judge else None,
+        lost=(*pictures.lost, *(LostItem(pictures.items[index], one) for index, one in bad.items())),
     )
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Features of all items of a set, as in `Gallery`, with rows of NaN where there is no direction."""
+
+    identity: Features
+    clip: Features
+    texts: Features
+
+    def sound(self) -> NDArray[np.bool_]:
+        """Return for each item whether all its features have a direction, (N,)."""
+        stacked = np.concatenate([self.identity, self.clip, self.texts], axis=1)
+        return np.isfinite(stacked).all(axis=1)
+
+
+def _refused(items: Sequence[Item], clip: ImageAndTextFeatures, on_bad_item: OnBadItem) -> dict[str, str]:
+    """Return why texts cannot be read to their end."""
+    errors = clip.too_long(sorted({item.text for item in items}))
+    for error in errors.values():
+        if on_bad_item == "stop":
+            raise error
+    return {text: error.what for text, error in errors.items()}
+
+
+def _bad_items(
+    items: Sequence[Item], refused: Mapping[str, str], features: "_Features"
+) -> dict[int, BadItem]:
+    """Return what is wrong with items, by their row."""
+    sound = features.sound()
+    found: dict[int, BadItem] = {}
+    for index, item in enumerate(items):
+        if reason := refused.get(item.text):
+            found[index] = BadItem(item.item_id, "too_long", reason)
+        elif not sound[index]:
+            found[index] = BadItem(item.item_id, "not_finite", "a feature of it is all zero or not finite")
+    return found
+
+
+def _refuse(pictures: PictureSet, bad: Mapping[int, BadItem]) -> None:
+    if bad:
+        raise NumericsError(
+            f"{len(bad)} of {len(pictures.items)} pictures or their texts have a feature without a direction",
+            where=str(pictures.path),
+            why=f"it is all zero or not finite: {', '.join(item.name for item in bad.values())}",
+            fix=f"look at the pictures; if they are sound, check the extractor's weights, {GO_ON}",
+        )
 
 
 def _look(pictures: Sequence[Pixels], eyes: Eyes) -> Batch:
@@ -196,12 +294,14 @@ def _look(pictures: Sequence[Pixels], eyes: Eyes) -> Batch:
     return Batch(features, {"judged": [astuple(truth) for truth in judged]})
 
 
-def _texts(items: Sequence[Item], clip: ImageAndTextFeatures) -> Features:
-    """Features of every item's text; a text that many pictures share is embedded once."""
-    unique = sorted({item.text for item in items})
+def _texts(items: Sequence[Item], clip: ImageAndTextFeatures, refused: Container[str]) -> Features:
+    """Features of every item's text, NaN where it was refused; one that many share is embedded once."""
+    unique = sorted({item.text for item in items if item.text not in refused})
     features = clip.texts(unique)
+    # The last row stands for what was refused.
+    features = np.concatenate([features, np.full_like(features, np.nan, shape=(1, features.shape[1]))])
     place = {text: index for index, text in enumerate(unique)}
-    return features[[place[item.text] for item in items]]
+    return features[[place.get(item.text, len(unique)) for item in items]]
 
 
 def _class_text(template: str, class_noun: str, path: Path) -> str:

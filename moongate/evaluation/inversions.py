@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from moongate.bad_items import FAULTS
 from moongate.errors import InputError
 from moongate.evaluation.scores import Metric, Scores
 from moongate.metrics.rows import Measurement, MetricRow, ModelRole
@@ -13,7 +14,17 @@ from moongate.metrics.rows import Measurement, MetricRow, ModelRole
 INVERSIONS_NAME = "inversions.parquet"
 METHODS = ("plain", "fixed_point")
 FLOOR = "vae_floor"
-_COLUMNS = ("image_id", "method", "model", "psnr_db", "ssim", "floor_psnr_db", "floor_ssim")
+_COLUMNS = (
+    "image_id",
+    "method",
+    "model",
+    "psnr_db",
+    "ssim",
+    "floor_psnr_db",
+    "floor_ssim",
+    "status",
+    "reason",
+)
 
 Row = dict[str, Any]
 
@@ -55,12 +66,17 @@ def _read(folder: Path, role: ModelRole) -> list[Row]:
 def _scores(
     metric: Metric, role: ModelRole, rows: Sequence[Row], measure: Callable[[Row], Measurement]
 ) -> Scores:
-    measured = [(row["image_id"], measure(row)) for row in rows]
-    return Scores(
-        metric,
-        role,
-        tuple(MetricRow(metric.name, role, item, found.value, found.status) for item, found in measured),
-    )
+    return Scores(metric, role, tuple(_metric_row(metric, role, row, measure) for row in rows))
+
+
+def _metric_row(
+    metric: Metric, role: ModelRole, row: Row, measure: Callable[[Row], Measurement]
+) -> MetricRow:
+    if row["status"] in FAULTS:
+        reason = f"it was not inverted: {row['reason']}"
+        return MetricRow(metric.name, role, row["image_id"], None, "lost", reason=reason)
+    found = measure(row)
+    return MetricRow(metric.name, role, row["image_id"], found.value, found.status)
 
 
 def _psnr(row: Row) -> Measurement:

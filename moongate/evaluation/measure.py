@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moongate.artifacts.batches import FinishedBatches
+from moongate.bad_items import require_some
+from moongate.config import OnBadItem
 from moongate.errors import InputError
 from moongate.evaluation import scores
 from moongate.evaluation.galleries import Eyes, Gallery, PictureSet, look_at
@@ -66,6 +68,7 @@ def measure(
     vocabulary: Mapping[Attribute, Sequence[str]],
     resampling: Resampling,
     finished: FinishedBatches,
+    on_bad_item: OnBadItem,
     progress: Progress,
 ) -> Measured:
     """Compute every metric. One whose input the run does not have gets rows with status `missing`.
@@ -76,14 +79,18 @@ def measure(
         vocabulary: the words that the judges know; empty without judges.
         resampling: how intervals are drawn.
         finished: batches of an interrupted evaluation, and where this one keeps its own.
+        on_bad_item: whether a picture or text without features ends the evaluation.
         progress: is told of every picture that was looked at.
 
     Raises:
-        InputError: when the two models drew other prompts, or a set of pictures is empty.
+        InputError: when the two models drew other prompts, a set of pictures is empty, or a text is too long
+            for the extractor and bad items are not skipped.
+        NumericsError: when a feature has no direction, and bad items are not skipped, or none of a set has
+            one.
         StopError: after a batch, when the process was asked to stop.
     """
     _check_same_prompts(material.base, material.tuned)
-    galleries = _look_at_all(material, eyes, finished, progress)
+    galleries = _look_at_all(material, eyes, finished, on_bad_item, progress)
     found = [
         *_picture_scores(galleries, eyes),
         *_judge_scores(galleries, eyes, vocabulary),
@@ -100,13 +107,21 @@ def measure(
     return Measured(rows, summary, sum(len(pictures.items) for pictures in material.sets))
 
 
-def _look_at_all(material: Material, eyes: Eyes, finished: FinishedBatches, progress: Progress) -> Galleries:
+def _look_at_all(
+    material: Material,
+    eyes: Eyes,
+    finished: FinishedBatches,
+    on_bad_item: OnBadItem,
+    progress: Progress,
+) -> Galleries:
     total = sum(len(pictures.items) for pictures in material.sets)
     with progress.track("evaluate", total) as advance:
 
         def see(pictures: PictureSet) -> Gallery:
             _check_not_empty(pictures)
-            return look_at(pictures, eyes, finished, advance)
+            gallery = look_at(pictures, eyes, finished, on_bad_item, advance)
+            require_some(len(pictures.wanted), [one.bad for one in gallery.lost], "evaluate")
+            return gallery
 
         return Galleries(
             training=see(material.training),
@@ -158,7 +173,7 @@ def _shown(galleries: Galleries) -> Iterator[Gallery]:
 
 
 def _check_same_prompts(base: PictureSet, tuned: PictureSet) -> None:
-    drawn = [{(item.prompt_id, item.text) for item in pictures.items} for pictures in (base, tuned)]
+    drawn = [{(item.prompt_id, item.text) for item in pictures.wanted} for pictures in (base, tuned)]
     if differing := sorted(drawn[0] ^ drawn[1], key=str):
         prompt_id, text = differing[0]
         raise InputError(

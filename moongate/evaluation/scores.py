@@ -1,13 +1,13 @@
 """Every metric as scores of single pictures, named, with its direction and the unit its interval rests on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moongate.evaluation.galleries import Gallery, Item, Truth
+from moongate.evaluation.galleries import Gallery, Item, LostItem, Truth
 from moongate.metrics.rows import Direction, Measurement, MetricRow, ModelRole, Unit
 from moongate.metrics.similarity import copy_score, matched_cosine, mean_cosine_to, mean_distance_to_others
 
@@ -101,7 +101,8 @@ def judged_right(gallery: Gallery, attribute: Attribute, vocabulary: Sequence[st
     rows = (
         _row(metric, gallery.role, item, Measurement.of(float(asked == seen))) for item, asked, seen in pairs
     )
-    return Scores(metric, gallery.role, tuple(rows))
+    lost = [one for one in gallery.lost if _word(one.item.truth, attribute) in vocabulary]
+    return Scores(metric, gallery.role, (*rows, *_lost_rows(metric, gallery.role, lost)))
 
 
 def _unit(gallery: Gallery) -> Unit:
@@ -126,9 +127,18 @@ def _scores(metric: Metric, gallery: Gallery, values: NDArray[np.float64]) -> Sc
 
 
 def _rows(metric: Metric, gallery: Gallery, values: Sequence[Measurement]) -> tuple[MetricRow, ...]:
-    return tuple(
+    rows = (
         _row(metric, gallery.role, item, value) for item, value in zip(gallery.items, values, strict=True)
     )
+    return (*rows, *_lost_rows(metric, gallery.role, gallery.lost))
+
+
+def _lost_rows(metric: Metric, model: ModelRole, lost: Sequence[LostItem]) -> Iterator[MetricRow]:
+    for one in lost:
+        item, bad = one.item, one.bad
+        yield MetricRow(
+            metric.name, model, item.item_id, None, bad.status, item.prompt_id, item.seed, bad.reason
+        )
 
 
 def _row(metric: Metric, model: ModelRole, item: Item, found: Measurement) -> MetricRow:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moongate.bad_items import FAULTS
 from moongate.evaluation.galleries import Gallery
 from moongate.evaluation.scores import Metric, Scores
 from moongate.metrics.bootstrap import Interval, bootstrap_generator, cluster_bootstrap
@@ -56,6 +57,7 @@ def summarise(scores: Scores, resampling: Resampling) -> SummaryRow:
         unit=scores.metric.unit,
         num_units=len(set(units)),
         interval=kind if interval else "none",
+        lost=sum(row.status in FAULTS for row in scores.rows),
     )
 
 
@@ -73,12 +75,12 @@ def class_diversity(
         return _single(metric, model, None, None, 0, "missing")
     n = len(gallery.items)
     if n < MIN_PAIRED_PICTURES:
-        return _single(metric, model, None, None, n, "too_few")
+        return _single(metric, model, None, None, n, "too_few", len(gallery.lost))
     distances = 1.0 - cosine_matrix(gallery.identity, gallery.identity)
     value = float((distances.sum() - np.trace(distances)) / (n * (n - 1)))
     variance = jackknife_variance(pair_mean_without_each(distances))
     interval = normal_interval(value, variance, resampling.confidence)
-    return _single(metric, model, value, interval, n, "ok")
+    return _single(metric, model, value, interval, n, "ok", len(gallery.lost))
 
 
 def class_kid(
@@ -91,8 +93,13 @@ def class_kid(
     it.
     """
     metric = Metric(f"class_kid.cubic_clip_cosine.{extractor}", "lower", "image")
-    floor = _kid_row(metric, "base", _half_against_half(base), resampling)
-    return [floor, _kid_row(metric, "tuned", _tuned_against_base(base, tuned), resampling)]
+    floor = _kid_row(metric, "base", _half_against_half(base), resampling, _lost(base))
+    drift = _tuned_against_base(base, tuned)
+    return [floor, _kid_row(metric, "tuned", drift, resampling, max(_lost(base), _lost(tuned)))]
+
+
+def _lost(gallery: Gallery | None) -> int:
+    return len(gallery.lost) if gallery else 0
 
 
 def _half_against_half(base: Gallery | None) -> Discrepancy | None:
@@ -103,24 +110,36 @@ def _half_against_half(base: Gallery | None) -> Discrepancy | None:
 
 
 def _tuned_against_base(base: Gallery | None, tuned: Gallery | None) -> Discrepancy | None:
-    """Pictures of equal seeds began at the same noise, which the estimate has to know."""
+    """Pictures of equal seeds began at the same noise, which the estimate has to know.
+
+    Where one of a pair is lost, the other one stays out, too.
+    """
     if base is None or tuned is None:
         return None
-    if [item.seed for item in base.items] == [item.seed for item in tuned.items]:
-        return kid_paired(tuned.clip, base.clip, gamma=KID_GAMMA)
+    rows_of = {item.seed: row for row, item in enumerate(tuned.items)}
+    if pairs := [(rows_of[item.seed], row) for row, item in enumerate(base.items) if item.seed in rows_of]:
+        ours, theirs = (list(rows) for rows in zip(*pairs, strict=True))
+        return kid_paired(tuned.clip[ours], base.clip[theirs], gamma=KID_GAMMA)
     return kid(tuned.clip, base.clip, gamma=KID_GAMMA)
 
 
 def _kid_row(
-    metric: Metric, model: ModelRole, found: Discrepancy | None, resampling: Resampling
+    metric: Metric, model: ModelRole, found: Discrepancy | None, resampling: Resampling, lost: int
 ) -> SummaryRow:
     if found is None:
         return _single(metric, model, None, None, 0, "missing")
-    return _single(metric, model, found.value, found.interval(resampling.confidence), found.n, found.status)
+    interval = found.interval(resampling.confidence)
+    return _single(metric, model, found.value, interval, found.n, found.status, lost)
 
 
 def _single(
-    metric: Metric, model: ModelRole, value: float | None, interval: Interval | None, n: int, status: Status
+    metric: Metric,
+    model: ModelRole,
+    value: float | None,
+    interval: Interval | None,
+    n: int,
+    status: Status,
+    lost: int = 0,
 ) -> SummaryRow:
     """A row that was not averaged from pictures."""
     return SummaryRow(
@@ -135,6 +154,7 @@ def _single(
         unit=metric.unit,
         num_units=n,
         interval="jackknife" if interval else "none",
+        lost=lost,
     )
 
 

@@ -1,19 +1,28 @@
 """One picture after the other: decoded, judged with its caption, and compared with those before it."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from moongate.artifacts.digests import bytes_digest
-from moongate.errors import InputError
+from moongate.errors import CapacityError, InputError
 from moongate.imagefolder.captions import CaptionJudge
-from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop, read_header
+from moongate.imagefolder.pictures import (
+    MEMORY_PER_PIXEL_BYTES,
+    PictureFaultError,
+    PictureRules,
+    develop,
+    read_header,
+)
 from moongate.imagefolder.signatures import format_of
-from moongate.imagefolder.similarity import HASH_BITS, Lookalikes, difference_hash
+from moongate.imagefolder.similarity import HASH_BITS, KnownPictures
 from moongate.imagefolder.survey import KEEP_ONE, Offer
 from moongate.imagefolder.verdicts import Verdict
 
+_KEEP_APART = "take it out of this folder, or out of the one that is trained on"
+_AMONG = " among the training pictures"
 _SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "WEBP": (".webp",)}
 
 
@@ -24,18 +33,21 @@ class Inspection:
     Attributes:
         rules: for pictures.
         captions: for captions.
+        trained_on: pictures that none of these may be, for who was trained on a picture cannot be judged by
+            it.
     """
 
     rules: PictureRules
     captions: CaptionJudge
-    _first_of: dict[str, str] = field(default_factory=dict)
-    _lookalikes: Lookalikes = field(default_factory=Lookalikes)
+    trained_on: KnownPictures = field(default_factory=KnownPictures)
+    _own: KnownPictures = field(default_factory=KnownPictures)
 
     def judge(self, offer: Offer) -> tuple[np.ndarray | None, Verdict]:
         """Return the pixels, (resolution, resolution, 3) uint8, and the verdict; no pixels when rejected.
 
         Raises:
             InputError: when the file is not what was surveyed.
+            CapacityError: when there is too little memory to decode the picture.
         """
         finding = self.captions.judge(offer.row.text)
         verdict = replace(offer.verdict(), caption_tokens=finding.tokens)
@@ -46,28 +58,35 @@ class Inspection:
             developed = develop(content, self.rules)
         except PictureFaultError as fault:
             return None, verdict.rejected(_together(str(fault), finding.fault), fault.hint)
+        except MemoryError as error:
+            raise _too_large_here(verdict) from error
         if finding.fault:
             return None, verdict.rejected(finding.fault, finding.hint)
-        if double := self._double_of(offer.row.file_name, developed.pixels):
+        if double := self._own.double_of(developed.pixels):
             return None, verdict.rejected(f"the same pixels as {double}", KEEP_ONE)
-        notes = (_suffix_note(verdict), finding.note, self._likeness(offer.row.file_name, developed.pixels))
+        if double := self.trained_on.double_of(developed.pixels):
+            return None, verdict.rejected(f"the same pixels as {double}{_AMONG}", _KEEP_APART)
+        notes = (_suffix_note(verdict), finding.note, *self._likenesses(developed.pixels))
+        self._own.remember(offer.row.file_name, developed.pixels)
         treated = replace(verdict, treatments="; ".join(developed.treatments))
         # Named by content: renaming a file changes neither its identity nor its noise.
         return developed.pixels, replace(treated.noted(*notes), image_id=offer.sha256[:16])
 
-    def _double_of(self, name: str, pixels: np.ndarray) -> str | None:
-        """Return the earlier picture with the same pixels: for a model they are one, whatever their files."""
-        first = self._first_of.setdefault(bytes_digest(pixels.tobytes()), name)
-        return None if first == name else first
+    def _likenesses(self, pixels: np.ndarray) -> Iterator[str]:
+        for known, standing in ((self._own, ""), (self.trained_on, _AMONG)):
+            if nearest := known.lookalike_of(pixels):
+                yield f"looks nearly like {nearest[0]}{standing} ({nearest[1]} of {HASH_BITS} bits apart)"
 
-    def _likeness(self, name: str, pixels: np.ndarray) -> str:
-        if (fingerprint := difference_hash(pixels)) is None:
-            return ""
-        nearest = self._lookalikes.nearest(fingerprint)
-        self._lookalikes.remember(name, fingerprint)
-        if nearest is None:
-            return ""
-        return f"looks nearly like {nearest[0]} ({nearest[1]} of {HASH_BITS} bits apart)"
+
+def _too_large_here(verdict: Verdict) -> CapacityError:
+    pixels = (verdict.width or 0) * (verdict.height or 0)
+    return CapacityError(
+        "the memory ran out while a picture was decoded",
+        where=verdict.place,
+        why=f"its {pixels:,} pixels take up to {MEMORY_PER_PIXEL_BYTES * pixels / 2**20:,.0f} MiB",
+        fix="scale the picture down, lower ingest.max_pixels so that such pictures are rejected, or free "
+        "some memory; nothing was published",
+    )
 
 
 def _together(*reasons: str) -> str:

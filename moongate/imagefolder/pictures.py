@@ -23,6 +23,10 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 # What `develop` may take for each pixel of a picture, above what the process holds already: the decoder's
 # buffers and the two or three copies that turning, profiles and transparency need. Measured by a test.
 MEMORY_PER_PIXEL_BYTES = 20
+# What ingest may take beside its largest picture: for each file a verdict and what is remembered of its
+# looks, and for the set the pictures that are written at once.
+MEMORY_PER_FILE_BYTES = 4096
+MEMORY_PER_SET_BYTES = 64 * 2**20
 
 _SAVE_AS_PICTURE = "save it as PNG, JPEG or WebP"
 _REPAIR = "copy the file again from where it came from, or open it and save it anew"
@@ -104,6 +108,7 @@ def develop(content: bytes, rules: PictureRules) -> Developed:
 
     Raises:
         PictureFaultError: when the picture breaks a rule or cannot be decoded completely.
+        MemoryError: when there is less memory than that.
     """
     notes = _deep_colour_notes(content)
     square = _decode_square(content, rules, notes)
@@ -142,6 +147,9 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
         # Pillow refuses these while it opens them, before our own cap can be asked.
         raise PictureFaultError(f"far too many pixels: {error}", _OTHER_SIZE) from error
     except _DECODER_ERRORS as error:
+        # Pillow's decoders say no more than this when they get no memory, which is no fault of the picture.
+        if "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
         raise PictureFaultError(f"cannot be decoded: {error}", _REPAIR) from error
 
 

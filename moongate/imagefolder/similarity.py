@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from moongate.artifacts.digests import bytes_digest
+
 _SIDE = 8
 HASH_BITS = _SIDE * _SIDE
 # Of the bundled evaluation pictures no two are closer than 13 bits; one picture saved again as a poor JPEG,
@@ -32,6 +34,29 @@ def difference_hash(pixels: np.ndarray) -> int | None:
 def bits_apart(one: int, other: int) -> int:
     """Return the number of bits in which two hashes differ."""
     return (one ^ other).bit_count()
+
+
+class KnownPictures:
+    """Remembers pictures by their pixels and by how they look, and holds none of them."""
+
+    def __init__(self) -> None:
+        self._first_of: dict[str, str] = {}
+        self._lookalikes = Lookalikes()
+
+    def double_of(self, pixels: np.ndarray) -> str | None:
+        """Return the name of the remembered picture with the same pixels: for a model they are one."""
+        return self._first_of.get(bytes_digest(pixels.tobytes()))
+
+    def lookalike_of(self, pixels: np.ndarray) -> tuple[str, int] | None:
+        """Return the name of the remembered picture that looks nearly the same, and how many bits apart."""
+        fingerprint = difference_hash(pixels)
+        return None if fingerprint is None else self._lookalikes.nearest(fingerprint)
+
+    def remember(self, name: str, pixels: np.ndarray) -> None:
+        """Add a picture, (H, W, 3) uint8; of several with the same pixels the first one counts."""
+        self._first_of.setdefault(bytes_digest(pixels.tobytes()), name)
+        if (fingerprint := difference_hash(pixels)) is not None:
+            self._lookalikes.remember(name, fingerprint)
 
 
 class Lookalikes:

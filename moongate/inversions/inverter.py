@@ -1,6 +1,6 @@
 """A batch of latents up to z_T by two methods, and down again under the same model at guidance 1."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +13,7 @@ from moongate.diffusion.samplers import Ddim, sample
 from moongate.diffusion.schedule import timestep_table
 from moongate.models.base import DiffusionModel
 from moongate.models.denoiser import Denoiser, EvalCounter
-from moongate.models.finite import require_finite
+from moongate.models.finite import finite_rows
 
 # Told of the number of pictures after each step of each walk.
 Advance = Callable[[int], None]
@@ -33,6 +33,8 @@ class Ascent:
         iterations: (B,) float32, the mean number of refinements per step; None for plain.
         fell_back: (B,) bool, whether any step kept an earlier iterate.
         trajectory: (B, steps, C, h, w) float32 on the CPU, the state after each step; None unless asked for.
+
+    All numbers of a row that is not `sound` mean nothing.
     """
 
     method: Method
@@ -43,6 +45,10 @@ class Ascent:
     residual: Tensor | None = None
     iterations: Tensor | None = None
     trajectory: Tensor | None = None
+
+    def sound(self) -> list[bool]:
+        """Return for each of the B pictures whether both ends of its way are finite."""
+        return finite_rows(torch.cat([self.z_T, self.z_0], dim=1))
 
 
 class Inverter:
@@ -61,24 +67,20 @@ class Inverter:
         self.table = timestep_table(model.schedule, config.steps)
         self.counter = EvalCounter()
 
-    def ascents(
-        self, z_0: Tensor, embeddings: Tensor, names: Sequence[str], advance: Advance
-    ) -> tuple[Ascent, ...]:
+    def ascents(self, z_0: Tensor, embeddings: Tensor, advance: Advance) -> tuple[Ascent, ...]:
         """Return the plain and the fixed-point inversion of a batch, each drawn again.
 
         Args:
             z_0: (B, C, h, w) float32, posterior means scaled for the UNet, on the model's device.
             embeddings: (B, L, D) float32, of each picture's prompt.
-            names: of the B pictures, for messages.
             advance: told of B pictures after each step; `WALKS` x steps times in all.
 
         Raises:
             ModelError: when the schedule cannot be inverted.
-            NumericsError: when latents stop being finite.
         """
         denoiser = Denoiser(self.model, embeddings, table=self.table, counter=self.counter)
         return tuple(
-            self._drawn_again(climb(denoiser, z_0, advance), denoiser, names, advance)
+            self._drawn_again(climb(denoiser, z_0, advance), denoiser, advance)
             for climb in (self._plain, self._fixed_point)
         )
 
@@ -112,9 +114,7 @@ class Inverter:
             trajectory=trace.trajectory(),
         )
 
-    def _drawn_again(
-        self, ascent: Ascent, denoiser: Denoiser, names: Sequence[str], advance: Advance
-    ) -> Ascent:
+    def _drawn_again(self, ascent: Ascent, denoiser: Denoiser, advance: Advance) -> Ascent:
         z_0 = sample(
             denoiser,
             ascent.z_T,
@@ -122,12 +122,6 @@ class Inverter:
             self.table,
             sampler=Ddim(),
             on_step=lambda _step, state: advance(len(state)),
-        )
-        require_finite(
-            torch.cat([ascent.z_T, z_0], dim=1),
-            names,
-            where=f"invert, method {ascent.method}",
-            fix="use base.precision=float32, or more steps",
         )
         return replace(ascent, z_0=z_0)
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from moongate.artifacts.images import png_from_pixels
+from moongate.artifacts.images import Picture, png_from_pixels
+from moongate.artifacts.inverted import Method
 from moongate.artifacts.tables import image_cell
+from moongate.bad_items import BadItem
 from moongate.inversions.inverter import Ascent
 from moongate.inversions.pictures import Target
 from moongate.metrics.reconstruction import psnr_db, ssim
@@ -27,6 +29,27 @@ class Comparison:
             psnr_db(pixels, original, data_range=_WHITE),
             ssim(pixels, original, data_range=_WHITE),
         )
+
+
+def row_without_values(
+    picture: Picture, prompt: str, bad: BadItem, method: Method, *, model: str, steps: int, unet_evals: int
+) -> dict[str, object]:
+    """Return the row of a picture that could not be inverted by `method`."""
+    absent = ("psnr_db", "ssim", "floor_psnr_db", "floor_ssim", "residual", "iterations")
+    return {
+        "image_id": picture.image_id,
+        "file_name": picture.file_name,
+        "text": prompt,
+        "method": method,
+        "model": model,
+        "steps": steps,
+        **dict.fromkeys((*absent, "floor", "reconstruction")),
+        "status": bad.status,
+        "reason": bad.reason,
+        "fell_back": False,
+        "unet_evals": unet_evals,
+        "original": image_cell(picture.png, picture.file_name),
+    }
 
 
 @dataclass(frozen=True)
@@ -54,6 +77,7 @@ class Measured:
             "floor_psnr_db": floor.psnr.value,
             "floor_ssim": floor.ssim.value,
             "status": "identical" if found.psnr.status == "inf" else found.psnr.status,
+            "reason": "",
             "residual": None if ascent.residual is None else float(ascent.residual[index]),
             "iterations": None if ascent.iterations is None else float(ascent.iterations[index]),
             "fell_back": bool(ascent.fell_back[index]),

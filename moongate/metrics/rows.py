@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from moongate.errors import NumericsError
 
-Status = Literal["ok", "inf", "missing", "too_few"]
+Status = Literal["ok", "inf", "missing", "too_few", "not_finite", "too_long", "lost"]
 ModelRole = Literal["real", "base", "tuned"]
 Direction = Literal["higher", "lower"]
 Unit = Literal["prompt", "image"]
@@ -22,7 +22,8 @@ class Measurement:
     """One number, or the reason why there is none.
 
     status: `ok`, `inf` (the value is infinite, as PSNR between identical images), `missing` (the input was
-    not there), `too_few` (the input was there, but too small for the estimate to mean anything).
+    not there), `too_few` (the input was there, but too small for the estimate to mean anything),
+    or the fault of an item that was skipped, as in `moongate.bad_items`.
     """
 
     value: float | None
@@ -52,7 +53,7 @@ class MetricRow:
     """One picture's value of one metric.
 
     item_id: a sample's id, or an image's id for real pictures and inversions.
-    prompt_id, seed: of a sample; None for a real picture.
+    prompt_id, seed: of a sample; None for a real picture. reason: why a skipped item has no value.
     """
 
     metric: str
@@ -62,6 +63,7 @@ class MetricRow:
     status: Status
     prompt_id: str | None = None
     seed: int | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         _check_value(self.value, self.status, where=f"metric {self.metric} of {self.item_id}")
@@ -74,6 +76,7 @@ class SummaryRow:
     low, high: the confidence interval; both None where no interval can be formed (fewer than two units).
     n: number of pictures behind the value. num_units: number of `unit`s (prompt, image) that were resampled.
     interval: how low and high were found: `bootstrap`, `cluster_bootstrap`, `jackknife` or `none`.
+    lost: pictures that should be behind the value and were skipped, because they could not be computed.
     """
 
     metric: str
@@ -87,6 +90,12 @@ class SummaryRow:
     unit: Unit
     num_units: int
     interval: IntervalKind
+    lost: int = 0
+
+    @property
+    def lost_share(self) -> float:
+        """The lost pictures' share of those that should be behind the value."""
+        return self.lost / (self.n + self.lost) if self.lost else 0.0
 
     def __post_init__(self) -> None:
         _check_value(self.value, self.status, where=f"summary of {self.metric} for {self.model}")

@@ -1,6 +1,6 @@
 """Feature extractors, any ViT or CLIP in transformers' layout: pictures and texts in, unit vectors out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
-from moongate.errors import InputError, ModelError, NumericsError
+from moongate.errors import InputError, ModelError
 from moongate.models.extractor_source import ExtractorSource
 from moongate.models.preprocessing import Preprocessing, read_preprocessing
 from moongate.models.quiet import quiet_libraries
@@ -31,7 +31,11 @@ class FeatureExtractor(Protocol):
         ...
 
     def images(self, pictures: Sequence[Pixels]) -> Features:
-        """Features of sRGB pictures, each (H, W, 3) uint8: (N, D) float32, rows of length 1."""
+        """Features of sRGB pictures, each (H, W, 3) uint8: (N, D) float32, rows of length 1.
+
+        A row is NaN where the feature is all zero or not finite: its direction, which is all that is
+        compared, does not exist.
+        """
         ...
 
 
@@ -39,7 +43,11 @@ class TextFeatureExtractor(FeatureExtractor, Protocol):
     """Puts texts into the same space as pictures."""
 
     def texts(self, texts: Sequence[str]) -> Features:
-        """Features of texts: (N, D) float32, rows of length 1."""
+        """Features of texts: (N, D) float32, rows of length 1, or NaN as those of pictures."""
+        ...
+
+    def too_long(self, texts: Sequence[str]) -> Mapping[str, InputError]:
+        """Return the error of each text that has more tokens than are read."""
         ...
 
 
@@ -87,13 +95,24 @@ class ClipExtractor:
         return _in_batches(self._embed_images, pictures, self._batch_size, width=width)
 
     def texts(self, texts: Sequence[str]) -> Features:
-        """Features of texts: (N, D) float32, rows of length 1.
+        """See `TextFeatureExtractor.texts`.
 
         Raises InputError for a text with more tokens than the model reads, for the rest would not be judged.
         """
+        for refused in self.too_long(texts).values():
+            raise refused
         return _in_batches(
             self._embed_texts, texts, self._batch_size, width=self._model.config.projection_dim
         )
+
+    def too_long(self, texts: Sequence[str]) -> dict[str, InputError]:
+        """See `TextFeatureExtractor.too_long`."""
+        lengths = {text: len(self._tokenizer(text, verbose=False)["input_ids"]) for text in texts}
+        return {
+            text: _too_long(text, self._max_tokens)
+            for text, length in lengths.items()
+            if length > self._max_tokens
+        }
 
     def _embed_images(self, pictures: Sequence[Pixels]) -> torch.Tensor:
         inputs = _stacked(pictures, self._preprocessing, self._device)
@@ -102,8 +121,6 @@ class ClipExtractor:
 
     def _embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
         tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt").to(self._device)
-        if tokens["input_ids"].shape[1] > self._max_tokens:
-            raise _too_long(texts, self._tokenizer, self._max_tokens)
         found = self._model.get_text_features(
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
         )
@@ -142,15 +159,9 @@ def _in_batches(
 
 
 def _normalised(features: torch.Tensor) -> torch.Tensor:
+    """Return (B, D) with rows of length 1; NaN where a row has no direction."""
     lengths = features.norm(dim=-1, keepdim=True)
-    if not bool(torch.isfinite(lengths).all() and (lengths > 0).all()):
-        raise NumericsError(
-            "a feature is all zero or not finite",
-            where="feature extraction",
-            why="its direction, which is all that is compared, does not exist",
-            fix="check the extractor's weights; a half-trained or overflowing model gives such features",
-        )
-    return features / lengths
+    return (features / lengths).where(lengths.isfinite() & (lengths > 0), torch.nan)
 
 
 def _stacked(pictures: Sequence[Pixels], prepare: Preprocessing, device: torch.device) -> torch.Tensor:
@@ -180,11 +191,10 @@ def _check_end_token(config: object, tokenizer: CLIPTokenizer, source: Extractor
         )
 
 
-def _too_long(texts: Sequence[str], tokenizer: CLIPTokenizer, limit: int) -> InputError:
-    longest = max(texts, key=lambda text: len(tokenizer(text)["input_ids"]))
+def _too_long(text: str, limit: int) -> InputError:
     return InputError(
         f"a prompt has more than the {limit} tokens that the CLIP extractor reads",
-        where=f"prompt {longest!r}",
+        where=f"prompt {text!r}",
         why="its end would be left out of the judgement",
         fix="shorten the prompt, or name a CLIP model with a longer text input",
     )

@@ -1,6 +1,6 @@
 """Prompts to embeddings, as Stable Diffusion's pipelines make them, but without silent cutting."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from moongate.errors import InputError
 from moongate.models.base import DiffusionModel
-from moongate.models.tokens import count_tokens
+from moongate.models.tokens import TokenCount, count_tokens
 
 
 def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
@@ -17,8 +17,8 @@ def tokenize(tokenizer: CLIPTokenizer, prompts: Sequence[str]) -> Tensor:
     Raises:
         InputError: when a prompt is too long; the message shows what would be cut.
     """
-    for prompt in prompts:
-        _refuse_too_long(tokenizer, prompt)
+    for refused in too_long(tokenizer, prompts).values():
+        raise refused
     length = tokenizer.model_max_length
     encoded = tokenizer(list(prompts), padding="max_length", max_length=length, return_tensors="pt")
     return encoded.input_ids
@@ -46,12 +46,16 @@ def encode_prompts(model: DiffusionModel, prompts: Sequence[str]) -> Tensor:
     return embed_tokens(model.text_encoder, token_ids).float()
 
 
-def _refuse_too_long(tokenizer: CLIPTokenizer, prompt: str) -> None:
-    count = count_tokens(tokenizer, prompt)
-    if not count.fits:
-        raise InputError(
-            "a prompt is too long for the model",
-            where=f"prompt {prompt!r}",
-            why=f"it has {count.complaint()}",
-            fix="shorten the prompt",
-        )
+def too_long(tokenizer: CLIPTokenizer, prompts: Iterable[str]) -> dict[str, InputError]:
+    """Return the error of each prompt that the model would cut."""
+    counts = {prompt: count_tokens(tokenizer, prompt) for prompt in prompts}
+    return {prompt: _too_long(prompt, count) for prompt, count in counts.items() if not count.fits}
+
+
+def _too_long(prompt: str, count: TokenCount) -> InputError:
+    return InputError(
+        "a prompt is too long for the model",
+        where=f"prompt {prompt!r}",
+        why=f"it has {count.complaint()}",
+        fix="shorten the prompt",
+    )

@@ -7,7 +7,7 @@ from typing import Literal
 from moongate.config import GateConfig
 from moongate.errors import GateError
 from moongate.metrics.rows import ModelRole, SummaryRow
-from moongate.report.glossary import COPY, DIVERSITY, REFINED_GAP, SUBJECT_FIDELITY, MetricGuide
+from moongate.report.glossary import COPY, DIVERSITY, REFINED_GAP, SUBJECT_FIDELITY, MetricGuide, guide_for
 from moongate.report.numbers import decimal, percent
 from moongate.report.verdict import Verdict, find, judge
 
@@ -36,20 +36,24 @@ class Diagnosis:
 def diagnose(scores: Sequence[SummaryRow], gate: GateConfig) -> Diagnosis:
     """Name the result of a run from its summary rows.
 
-    What is graver comes first: a collapsed model may also fall short of the subject, and an underfit one has
-    paid nothing yet for what it lacks.
+    Where more items are lost than the gate allows, no word fits: what is missing might have spoken against
+    it. Then what is graver comes first: a collapsed model may also fall short of the subject, and an underfit
+    one has paid nothing yet for what it lacks.
     """
     verdict = judge(scores)
     missing = tuple(one.missing for one in (verdict.learned, verdict.follows) if one.grade == "unknown")
     if missing:
         return Diagnosis("unknown", missing)
+    if torn := tuple(_torn(scores, gate)):
+        return Diagnosis("unknown", torn)
+    losses = tuple(_losses(scores))
     if collapsed := tuple(_collapse(scores, gate)):
-        return Diagnosis("collapsed", collapsed)
+        return Diagnosis("collapsed", (*collapsed, *losses))
     if verdict.learned.share < gate.min_fidelity:
-        return Diagnosis("underfit", (_learned(verdict, gate),))
+        return Diagnosis("underfit", (_learned(verdict, gate), *losses))
     if costs := tuple(_costs(verdict, scores, gate)):
-        return Diagnosis("overfit", costs)
-    return Diagnosis("good", (_learned(verdict, gate), _follows(verdict, gate)))
+        return Diagnosis("overfit", (*costs, *losses))
+    return Diagnosis("good", (_learned(verdict, gate), _follows(verdict, gate), *losses))
 
 
 def check_gate(gate: GateConfig, diagnosis: Diagnosis) -> None:
@@ -65,6 +69,26 @@ def check_gate(gate: GateConfig, diagnosis: Diagnosis) -> None:
             why=diagnosis.reason,
             fix="look at the report; change the settings of the training, or what the gate asks for",
         )
+
+
+def _torn(scores: Sequence[SummaryRow], gate: GateConfig) -> Iterator[str]:
+    """Yield a clause when too much of what a figure rests on is lost."""
+    worst = max(scores, key=lambda score: score.lost_share, default=None)
+    if worst is not None and worst.lost_share > gate.max_lost:
+        allowed = percent(gate.max_lost)
+        yield f"{_loss(worst)}, more than the {allowed} allowed"
+
+
+def _losses(scores: Sequence[SummaryRow]) -> Iterator[str]:
+    """Yield a clause when figures rest on fewer items than they should."""
+    worst = max(scores, key=lambda score: score.lost_share, default=None)
+    if worst is not None and worst.lost:
+        yield _loss(worst)
+
+
+def _loss(score: SummaryRow) -> str:
+    label = guide_for(score.metric).label
+    return f"{label} of the {score.model} model lacks {score.lost} of {score.n + score.lost} items"
 
 
 def _collapse(scores: Sequence[SummaryRow], gate: GateConfig) -> Iterator[str]:

@@ -102,8 +102,14 @@ def _metric_view(metric: str, found: dict[ModelRole, SummaryRow]) -> MetricView:
         tuned=_cell(tuned, guide),
         interval=_interval(tuned, guide),
         closed=_closed(guide, found),
-        status="; ".join(f"{name}: {score.status}" for name, score in found.items() if score.status != "ok"),
+        status="; ".join(f"{name}: {words}" for name, score in found.items() if (words := _status(score))),
     )
+
+
+def _status(score: SummaryRow) -> str:
+    """Return what is to be said of a figure beside its value; empty when nothing is."""
+    odd = score.status if score.status != "ok" else ""
+    return ", ".join(filter(None, (odd, f"{score.lost} lost" if score.lost else "")))
 
 
 def _cell(score: SummaryRow | None, guide: MetricGuide) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from moongate.artifacts.images import read_images
+from moongate.bad_items import FAULTS
 from moongate.errors import StoreError
 from moongate.metrics.rows import MetricRow, SummaryRow
 from moongate.report.evidence import (
@@ -29,17 +30,18 @@ def read_subject_pictures(folder: Path) -> tuple[SubjectPicture, ...]:
 
 
 def read_shots(folders: Iterable[Path]) -> tuple[Shot, ...]:
-    """Every picture of the sample sets in `folders`."""
+    """Every picture of the sample sets in `folders` that was drawn."""
     columns = ("model", "prompt_id", "prompt", "kind", "seed", "source")
     return tuple(
         Shot(**{name: row[name] for name in columns}, png=row["image"]["bytes"])
         for folder in folders
-        for row in _rows(folder / "samples.parquet", (*columns, "image"))
+        for row in _rows(folder / "samples.parquet", (*columns, "status", "image"))
+        if row["status"] == "ok"
     )
 
 
 def read_inversions(folders: Iterable[Path]) -> tuple[InversionResult, ...]:
-    """Every row of the inversions in `folders`."""
+    """Every row of the inversions in `folders` that has a result."""
     columns = ("model", "image_id", "method", "psnr_db", "floor_psnr_db")
     pictures = ("original", "floor", "reconstruction")
     return tuple(
@@ -47,7 +49,8 @@ def read_inversions(folders: Iterable[Path]) -> tuple[InversionResult, ...]:
             **{name: row[name] for name in columns}, **{name: row[name]["bytes"] for name in pictures}
         )
         for folder in folders
-        for row in _rows(folder / "inversions.parquet", (*columns, *pictures))
+        for row in _rows(folder / "inversions.parquet", (*columns, "status", *pictures))
+        if row["status"] not in FAULTS
     )
 
 

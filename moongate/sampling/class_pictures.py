@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.digests import canonical_json
 from moongate.artifacts.images import Picture
-from moongate.config import PriorConfig
+from moongate.bad_items import BadItem
+from moongate.config import OnBadItem, PriorConfig
 from moongate.diffusion.guidance import Guidance
 from moongate.diffusion.samplers import Ddim
 from moongate.models.base import DiffusionModel
@@ -16,19 +17,31 @@ from moongate.sampling.drawing import Manner, NoiseKey, Order, Studio
 PURPOSE = "prior"
 
 
-def class_studio(model: DiffusionModel, config: PriorConfig, seed: int, finished: FinishedBatches) -> Studio:
+def class_studio(
+    model: DiffusionModel,
+    config: PriorConfig,
+    seed: int,
+    finished: FinishedBatches,
+    on_bad_item: OnBadItem,
+) -> Studio:
     """Return what draws the class pictures: deterministic DDIM with guidance."""
     manner = Manner(config.steps, Ddim(), Guidance(config.guidance), config.batch_size)
-    return Studio(model, manner, NoiseKey(seed, PURPOSE), finished=finished)
+    return Studio(model, manner, NoiseKey(seed, PURPOSE), finished=finished, on_bad_item=on_bad_item)
 
 
 def draw_class_pictures(
-    studio: Studio, prompt: str, config: PriorConfig, progress: Progress
+    studio: Studio, prompt: str, config: PriorConfig, progress: Progress, bad: list[BadItem]
 ) -> Iterator[Picture]:
-    """Yield one picture a seed, its prompt as the caption and its seed among the metadata."""
+    """Yield one picture a seed, its prompt as the caption and its seed among the metadata.
+
+    One that cannot be drawn is appended to `bad` instead.
+    """
     seeds = range(config.first_seed, config.first_seed + config.num_images)
     orders = [Order(f"seed-{seed:06d}", prompt) for seed in seeds]
     for seed, (order, pixels) in zip(seeds, studio.draw(orders, progress, PURPOSE), strict=True):
+        if isinstance(pixels, BadItem):
+            bad.append(pixels)
+            continue
         yield Picture.from_pixels(
             pixels,
             image_id=order.item,

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from moongate.artifacts.batches import Batch, FinishedBatches
+from moongate.bad_items import GO_ON, BadItem
+from moongate.config import OnBadItem
 from moongate.diffusion.guidance import Guidance
 from moongate.diffusion.noise import gaussian_batch
 from moongate.diffusion.samplers import Sampler, StepNoise, sample
 from moongate.diffusion.schedule import timestep_table
 from moongate.models.base import DiffusionModel
 from moongate.models.denoiser import Denoiser, EvalCounter
-from moongate.models.finite import require_finite
+from moongate.models.finite import finite_rows, not_finite, not_finite_error, zeroed
 from moongate.models.prompt_book import PromptBook
+from moongate.models.text import too_long
 from moongate.progress import Progress
 from moongate.sampling.rendering import Pixels, render
 
@@ -59,6 +62,9 @@ class NoiseKey:
         return lambda step: gaussian_batch(shape, self.seed, f"{self.purpose}.step", items, step=step)
 
 
+_WHERE = "drawing, z_0"
+_FIX = f"lower the guidance, or use base.precision=float32, {GO_ON}"
+
 # The orders of a batch -> z_T of each, (B, C, h, w) float32, or float64 from an inversion.
 Starts = Callable[[Sequence[Order]], Tensor]
 
@@ -74,6 +80,7 @@ class Studio:
         starts: where the walk down begins; from `noise` when None.
         finished: batches of an interrupted drawing, and where this one keeps its own.
         counter: counts the UNet's evaluations, those of batches that are taken up included.
+        on_bad_item: whether a picture that cannot be drawn ends the drawing.
     """
 
     model: DiffusionModel
@@ -82,36 +89,73 @@ class Studio:
     starts: Starts | None = None
     finished: FinishedBatches = field(default_factory=lambda: FinishedBatches(None))
     counter: EvalCounter = field(default_factory=EvalCounter)
+    on_bad_item: OnBadItem = "stop"
 
-    def draw(self, orders: Sequence[Order], progress: Progress, label: str) -> Iterator[tuple[Order, Pixels]]:
+    def draw(
+        self, orders: Sequence[Order], progress: Progress, label: str
+    ) -> Iterator[tuple[Order, Pixels | BadItem]]:
         """Yield each order with its picture, (H, W, 3) uint8, in order and as batches are finished.
 
-        Progress is counted in picture steps.
+        In the place of a picture that cannot be drawn comes what is wrong with it, unless that ends the
+        drawing. Progress is counted in picture steps.
 
         Raises:
-            InputError: when a prompt is too long for the model.
-            NumericsError: when latents stop being finite; it names the pictures.
+            InputError: when a prompt is too long for the model, and bad items are not skipped.
+            NumericsError: when latents stop being finite, and bad items are not skipped; it names the
+                pictures.
             StopError: after a batch, when the process was asked to stop.
         """
-        size = self.manner.batch_size
-        book = PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
-        with progress.track(label, len(orders) * self.manner.steps) as advance:
-            for first in range(0, len(orders), size):
-                batch = orders[first : first + size]
-                yield from zip(batch, self._pictures(batch, book, advance), strict=True)
+        refused = self._refused(orders)
+        fitting = [order for order in orders if order.prompt not in refused]
+        book = PromptBook(self.model, [*(order.prompt for order in fitting), self.manner.negative_prompt])
+        with progress.track(label, len(fitting) * self.manner.steps) as advance:
+            drawn = self._batch_by_batch(fitting, book, advance)
+            for order in orders:
+                reason = refused.get(order.prompt)
+                yield order, BadItem(order.item, "too_long", reason) if reason else next(drawn)
 
-    def _pictures(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Pixels:
-        """Return the pictures of a batch, (B, H, W, 3) uint8, drawing it unless that has been done."""
+    def _refused(self, orders: Sequence[Order]) -> dict[str, str]:
+        """Return what is wrong with the prompts that the model would cut."""
+        errors = too_long(self.model.tokenizer, {order.prompt: None for order in orders})
+        for error in errors.values():
+            if self.on_bad_item == "stop":
+                raise error
+        return {prompt: f"its prompt is too long: {error.why}" for prompt, error in errors.items()}
+
+    def _batch_by_batch(
+        self, orders: Sequence[Order], book: PromptBook, advance: Callable[[int], None]
+    ) -> Iterator[Pixels | BadItem]:
+        size = self.manner.batch_size
+        for first in range(0, len(orders), size):
+            batch = orders[first : first + size]
+            done = self._done(batch, book, advance)
+            unsound = set(done.facts.get("not_finite", ()))
+            if unsound and self.on_bad_item == "stop":
+                raise not_finite_error(
+                    [batch[index].item for index in sorted(unsound)], len(batch), where=_WHERE, fix=_FIX
+                )
+            for index, (order, pixels) in enumerate(zip(batch, done.arrays["pixels"], strict=True)):
+                yield not_finite(order.item, _WHERE) if index in unsound else pixels
+
+    def _done(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Batch:
+        """Return `pixels`, (B, H, W, 3) uint8, of a batch, drawing it unless that has been done.
+
+        Its facts have the rows that are `not_finite`; their pixels mean nothing.
+        """
         items = [order.item for order in batch]
         if found := self.finished.find(items):
             advance(len(batch) * self.manner.steps)
             self.counter.evaluations += found.facts["unet_evals"]
-            return found.arrays["pixels"]
+            return found
         before = self.counter.evaluations
-        pixels = render(self.model, self._walk_down(batch, book, advance))
-        facts = {"unet_evals": self.counter.evaluations - before}
-        self.finished.publish(items, Batch({"pixels": pixels}, facts))
-        return pixels
+        z_0 = self._walk_down(batch, book, advance)
+        sound = finite_rows(z_0)
+        pixels = render(self.model, zeroed(z_0, sound))
+        unsound = [index for index, is_finite in enumerate(sound) if not is_finite]
+        facts = {"unet_evals": self.counter.evaluations - before, "not_finite": unsound}
+        done = Batch({"pixels": pixels}, facts)
+        self.finished.publish(items, done)
+        return done
 
     def _walk_down(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Tensor:
         model, manner = self.model, self.manner
@@ -125,7 +169,7 @@ class Studio:
             unconditional=book.of([manner.negative_prompt]),
             counter=self.counter,
         )
-        z_0 = sample(
+        return sample(
             denoiser,
             z_T.to(model.device),
             model.schedule,
@@ -134,10 +178,3 @@ class Studio:
             noise=self.noise.steps(z_T.shape[1:], batch),
             on_step=lambda _step, _state: advance(len(batch)),
         )
-        require_finite(
-            z_0,
-            [order.item for order in batch],
-            where="drawing, z_0",
-            fix="lower the guidance, or use base.precision=float32",
-        )
-        return z_0

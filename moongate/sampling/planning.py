@@ -11,6 +11,7 @@ from moongate.prompts import INVERSION, SUBJECT, TRUTH_COLUMNS, PromptRow
 from moongate.settings import Settings
 
 FROM_NOISE = "noise"
+SAMPLES_NAME = "samples.parquet"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from moongate.artifacts.images import png_from_pixels
 from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.schemas import SAMPLES
 from moongate.artifacts.tables import image_cell, open_table
+from moongate.bad_items import BadItem
+from moongate.config import OnBadItem
 from moongate.diffusion.guidance import Guidance
 from moongate.diffusion.samplers import Ddim, Ddpm, Sampler
 from moongate.diffusion.schedule import timestep_table
@@ -20,10 +22,15 @@ from moongate.models.base import DiffusionModel
 from moongate.progress import Progress
 from moongate.prompts import TRUTH_COLUMNS
 from moongate.sampling.drawing import Manner, NoiseKey, Order, Starts, Studio
-from moongate.sampling.planning import PlannedPicture, SampleSettings, from_inversions, from_prompts
+from moongate.sampling.planning import (
+    SAMPLES_NAME,
+    PlannedPicture,
+    SampleSettings,
+    from_inversions,
+    from_prompts,
+)
 from moongate.sampling.rendering import Pixels
 
-SAMPLES_NAME = "samples.parquet"
 PURPOSE = "sample"
 _ROWS_AT_ONCE = 64
 _DRAWING_COLUMNS = (
@@ -44,6 +51,7 @@ def sample_studio(
     batch_size: int,
     starts: Starts | None,
     finished: FinishedBatches,
+    on_bad_item: OnBadItem,
 ) -> Studio:
     """Return what draws a sample set.
 
@@ -53,12 +61,13 @@ def sample_studio(
         batch_size: pictures drawn at once.
         starts: where the walk down begins; keyed noise when None.
         finished: batches of an interrupted drawing, and where this one keeps its own.
+        on_bad_item: whether a picture that cannot be drawn ends the drawing.
     """
     guidance = Guidance(
         settings.guidance, settings.guidance_rescale, settings.guidance_start, settings.guidance_stop
     )
     manner = Manner(settings.steps, _sampler(settings), guidance, batch_size, settings.negative_prompt)
-    return Studio(model, manner, NoiseKey(settings.seed, PURPOSE), starts, finished)
+    return Studio(model, manner, NoiseKey(settings.seed, PURPOSE), starts, finished, on_bad_item=on_bad_item)
 
 
 def plan(
@@ -117,6 +126,8 @@ def write_samples(
 ) -> None:
     """Draw the planned pictures and write `samples.parquet` as they are finished.
 
+    One that cannot be drawn gets a row that says why, unless that ends the drawing.
+
     Args:
         folder: where to.
         role: "base" or "tuned".
@@ -126,11 +137,11 @@ def write_samples(
         progress: told of every step of every picture.
 
     Raises:
-        InputError: when a prompt is too long for the model.
-        NumericsError: when latents stop being finite.
+        InputError: when a prompt is too long for the model, and bad items are not skipped.
+        NumericsError: when latents stop being finite, and bad items are not skipped.
     """
     orders = [Order(picture.sample_id, picture.prompt) for picture in planned]
-    drawn = (pixels for _, pixels in studio.draw(orders, progress, PURPOSE))
+    drawn = (found for _, found in studio.draw(orders, progress, PURPOSE))
     rows = _rows(role, planned, settings, drawn)
     provenance = {"batch_size": str(studio.manner.batch_size)}
     with open_table(folder / SAMPLES_NAME, SAMPLES, provenance) as append:
@@ -139,10 +150,10 @@ def write_samples(
 
 
 def _rows(
-    role: str, planned: Sequence[PlannedPicture], settings: SampleSettings, drawn: Iterator[Pixels]
+    role: str, planned: Sequence[PlannedPicture], settings: SampleSettings, drawn: Iterator[Pixels | BadItem]
 ) -> Iterator[dict[str, object]]:
     how = {name: getattr(settings, name) for name in _DRAWING_COLUMNS}
-    for picture, pixels in zip(planned, drawn, strict=True):
+    for picture, found in zip(planned, drawn, strict=True):
         row = asdict(picture.row)
         yield how | {
             "sample_id": picture.sample_id,
@@ -151,8 +162,14 @@ def _rows(
             "seed": picture.seed,
             "source": picture.source,
             **{name: row[name] for name in ("prompt_id", "template", "kind", *TRUTH_COLUMNS)},
-            "image": image_cell(png_from_pixels(pixels), f"{picture.sample_id}.png"),
+            **_outcome(found, f"{picture.sample_id}.png"),
         }
+
+
+def _outcome(found: Pixels | BadItem, file_name: str) -> dict[str, object]:
+    if isinstance(found, BadItem):
+        return {"status": found.status, "reason": found.reason, "image": None}
+    return {"status": "ok", "reason": "", "image": image_cell(png_from_pixels(found), file_name)}
 
 
 def _sampler(settings: SampleSettings) -> Sampler:

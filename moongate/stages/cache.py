@@ -9,7 +9,15 @@ from moongate.artifacts.latents import LatentWriter, write_prompts
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef, LatentSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
-from moongate.config import CacheConfig
+from moongate.bad_items import (
+    BadItem,
+    accounted,
+    read_left_out,
+    require_some,
+    sound_ones,
+    write_left_out,
+)
+from moongate.config import CacheConfig, OnBadItem
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
@@ -29,12 +37,15 @@ class CacheInputs:
         base: its VAE and text encoder encode, in float32 always.
         subject: whose `instance_prompt` the pictures are trained with; None = each picture's own caption.
         text_encoder: "frozen" stores prompt embeddings; "trained" does not, for training changes them.
+        on_bad_item: whether a picture that cannot be encoded ends the stage. Without one of its few
+            pictures a subject would be another one, so for those it should.
     """
 
     images: ImageSetRef
     base: BaseSource
     subject: SubjectConfig | None = None
     text_encoder: Literal["frozen", "trained"] = "frozen"
+    on_bad_item: OnBadItem = "stop"
 
     def prompt_of(self, caption: str) -> str:
         """Return the prompt that goes with a picture of this caption."""
@@ -69,7 +80,8 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
     Raises:
         InputError: when a prompt is too long for the model, or a caption cannot take the identifier.
         ModelError: when the base model cannot be used.
-        NumericsError: when a latent is not finite; it names the pictures.
+        NumericsError: when a latent is not finite, and bad items are not skipped, or none is sound; it names
+            the pictures.
         StopError: after a batch, when the process was asked to stop.
     """
     recipe_ = recipe(config, inputs)
@@ -85,15 +97,22 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
             write_prompts(folder, book.prompts, book.embeddings if inputs.text_encoder == "frozen" else None)
             finished = context.finished_batches(recipe_, model.device)
             writer = LatentWriter(folder, config.shard_rows, book.prompts)
-            with context.progress.track(STAGE, count_images(images)) as advance:
-                for encoded in encode_pictures(model, images, config.batch_size, finished):
+            count, bad = count_images(images), list[BadItem]()
+            with context.progress.track(STAGE, count) as advance:
+                found = encode_pictures(model, images, config.batch_size, finished, inputs.on_bad_item)
+                for encoded in sound_ones(found, bad):
                     picture = encoded.picture
                     prompt = inputs.prompt_of(picture.text)
                     writer.add(picture.image_id, picture.sha256, prompt, encoded.mean, encoded.std)
                     advance(1)
-            return BuildFacts(writer.finish(_provenance(config, inputs)), device=str(model.device))
+            require_some(count, bad, STAGE)
+            write_left_out(folder, bad)
+            writer.finish(_provenance(config, inputs))
+            return BuildFacts(count, device=str(model.device))
 
-    return context.store.obtain(recipe_, build)
+    obtained = context.store.obtain(recipe_, build)
+    left_out = read_left_out(context.store.folder(obtained.ref))
+    return accounted(obtained, left_out, inputs.on_bad_item, STAGE)
 
 
 def _room(inputs: CacheInputs, images: Path) -> int:

@@ -11,7 +11,8 @@ from moongate.artifacts.refs import ImageSetRef, InversionsRef, MetricsRef, Ref,
 from moongate.artifacts.schemas import METRICS, SUMMARY
 from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
-from moongate.config import EvaluateConfig
+from moongate.bad_items import accounted, read_bad_items
+from moongate.config import EvaluateConfig, OnBadItem
 from moongate.evaluation.toybox_judge import JudgeSource, judges_of, load_judge
 from moongate.models.extractor_source import ExtractorSource, resolve_extractor
 from moongate.models.source import BaseSource
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from moongate.evaluation.measure import Material
 
 STAGE = "evaluate"
-REVISION = 2
+REVISION = 3
 METRICS_NAME = "metrics.parquet"
 SUMMARY_NAME = "summary.parquet"
 
@@ -40,6 +41,7 @@ class EvaluateInputs:
         tuned_class, base_class: pictures of the plain class ("a duck"), drawn by both models.
         tuned_inversions, base_inversions: inversions of the evaluation pictures under both models.
         seed: root of the bootstrap's random numbers.
+        on_bad_item: whether a picture or text without features ends the stage.
     """
 
     base: BaseSource
@@ -53,6 +55,7 @@ class EvaluateInputs:
     tuned_inversions: InversionsRef | None = None
     base_inversions: InversionsRef | None = None
     seed: int = 0
+    on_bad_item: OnBadItem = "stop"
 
     def refs(self) -> tuple[tuple[str, Ref], ...]:
         """Name and reference of every artifact that is there."""
@@ -106,7 +109,9 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
     Raises:
         ModelError: when an extractor cannot be found, is incomplete, or does not fit its preprocessing.
         InputError: when the two models drew other prompts, a set is empty or another model's, or a prompt is
-            too long for CLIP.
+            too long for CLIP and bad items are not skipped.
+        NumericsError: when a feature has no direction, and bad items are not skipped, or none of a set has
+            one; it names the pictures.
         StopError: after a batch, when the process was asked to stop.
     """
     instruments = _find(config, inputs)
@@ -129,13 +134,16 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
                 {"object": OBJECTS, "colour": COLOURS, "scene": SCENES},
                 Resampling(config.bootstrap_draws, config.confidence, inputs.seed),
                 context.finished_batches(recipe_, device),
+                inputs.on_bad_item,
                 context.progress,
             )
         write_table(folder / METRICS_NAME, [asdict(row) for row in measured.rows], METRICS)
         write_table(folder / SUMMARY_NAME, [asdict(row) for row in measured.summary], SUMMARY)
         return BuildFacts(items=measured.num_pictures, device=device)
 
-    return context.store.obtain(recipe_, build)
+    obtained = context.store.obtain(recipe_, build)
+    bad = read_bad_items(context.store.folder(obtained.ref) / METRICS_NAME, "item_id")
+    return accounted(obtained, bad, inputs.on_bad_item, STAGE)
 
 
 def _find(config: EvaluateConfig, inputs: EvaluateInputs) -> Instruments:

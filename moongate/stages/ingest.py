@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from moongate.artifacts.digests import json_digest
 from moongate.artifacts.images import Picture, write_images
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef
@@ -17,7 +19,8 @@ from moongate.config import IngestConfig
 from moongate.imagefolder.account import Account, enforce, remarks
 from moongate.imagefolder.captions import CaptionJudge, CaptionRules
 from moongate.imagefolder.inspection import Inspection
-from moongate.imagefolder.pictures import PictureRules
+from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop
+from moongate.imagefolder.similarity import KnownPictures
 from moongate.imagefolder.survey import Survey, survey_folder
 from moongate.imagefolder.verdicts import Verdict
 from moongate.models.footprint import picture_bytes
@@ -42,11 +45,13 @@ class IngestInputs:
         folder: holds the pictures and their `metadata.jsonl`.
         base: says how large pictures are, when the configuration does not, and how captions are counted.
         subject: what the pictures show; None = any captioned pictures, whose captions are their prompts.
+        trained_on: folder whose pictures may not be among these, which are kept to judge the training.
     """
 
     folder: Path
     base: BaseSource
     subject: SubjectConfig | None = None
+    trained_on: Path | None = None
 
 
 class IngestSettings(Settings):
@@ -61,36 +66,39 @@ def recipe(config: IngestConfig, inputs: IngestInputs) -> Recipe[ImageSetRef]:
     does not matter.
 
     Raises:
-        InputError: when the folder or its metadata file cannot be read.
+        InputError: when the folder, or the one that is trained on, or a metadata file cannot be read.
     """
-    return _recipe(config, inputs, survey_folder(inputs.folder))
+    return _recipe(config, inputs, *_surveys(inputs))
 
 
 def ingest(config: IngestConfig, inputs: IngestInputs, context: StageContext) -> Obtained[ImageSetRef]:
     """Turn a folder into an image set: `images.parquet`, and `inputs.parquet` with a verdict on every file.
 
-    One picture is in memory at a time: for its file at most `listing.MAX_FILE_BYTES`, and for its pixels at
-    most `pictures.MEMORY_PER_PIXEL_BYTES` x `max_pixels`.
+    One picture is in memory at a time: for its file at most twice `listing.MAX_FILE_BYTES`, and for its
+    pixels at most `pictures.MEMORY_PER_PIXEL_BYTES` x `max_pixels`; to that come `MEMORY_PER_FILE_BYTES` for
+    each file and `MEMORY_PER_SET_BYTES`, whatever the folder.
 
     Raises:
         RejectedInputsError: when files are rejected and `allow_rejects` is off (it has all of them), or when
             fewer than `min_pictures` remain.
         InputError: when the folder cannot be read as a whole, or a file changes while it is read.
+        CapacityError: when there is too little memory to decode a picture.
     """
-    survey = survey_folder(inputs.folder)
+    survey, trained_on = _surveys(inputs)
 
     def build(folder: Path) -> BuildFacts:
         each = picture_bytes(_picture_rules(config, inputs).resolution)
         context.store.require_room(len(survey.offers) * each, STAGE)
         verdicts = list(survey.others)
-        write_images(folder, _accepted(survey, _inspection(config, inputs), context, verdicts))
+        inspection = _inspection(config, inputs, trained_on)
+        write_images(folder, _accepted(survey, inspection, context, verdicts))
         verdicts.sort(key=lambda verdict: (verdict.file_name, verdict.line or 0))
         account = Account(inputs.folder, tuple(verdicts))
         enforce(account, allow_rejects=config.allow_rejects, min_pictures=config.min_pictures)
         write_table(folder / INPUTS_NAME, [asdict(verdict) for verdict in verdicts], INPUTS)
         return BuildFacts(items=account.count("accepted"))
 
-    obtained = context.store.obtain(_recipe(config, inputs, survey), build)
+    obtained = context.store.obtain(_recipe(config, inputs, survey, trained_on), build)
     account = Account(inputs.folder, _as_offered(read_verdicts(context.store.folder(obtained.ref)), survey))
     # What is tolerated is no property of the pictures, so it is no part of their address either.
     enforce(account, allow_rejects=config.allow_rejects, min_pictures=config.min_pictures)
@@ -130,16 +138,40 @@ def _picture_rules(config: IngestConfig, inputs: IngestInputs) -> PictureRules:
     )
 
 
-def _recipe(config: IngestConfig, inputs: IngestInputs, survey: Survey) -> Recipe[ImageSetRef]:
+def _surveys(inputs: IngestInputs) -> tuple[Survey, Survey | None]:
+    """Return what the folder offers, and what the one offers that is trained on."""
+    trained_on = survey_folder(inputs.trained_on) if inputs.trained_on else None
+    return survey_folder(inputs.folder), trained_on
+
+
+def _recipe(
+    config: IngestConfig, inputs: IngestInputs, survey: Survey, trained_on: Survey | None
+) -> Recipe[ImageSetRef]:
     settings = IngestSettings(
         pictures=_picture_rules(config, inputs), captions=CaptionRules.of(inputs.subject)
     )
     content = (*survey.content(), ("tokenizer", inputs.base.tokenizer_digest()))
+    if trained_on:
+        # Not their captions: whatever those say, the same pictures may not be here.
+        pictures = [(offer.row.file_name, offer.sha256) for offer in trained_on.offers]
+        content += (("trained on", json_digest(pictures)),)
     return Recipe(STAGE, REVISION, settings, content, ImageSetRef)
 
 
-def _inspection(config: IngestConfig, inputs: IngestInputs) -> Inspection:
-    return Inspection(_picture_rules(config, inputs), CaptionJudge(inputs.subject, inputs.base))
+def _inspection(config: IngestConfig, inputs: IngestInputs, trained_on: Survey | None) -> Inspection:
+    rules = _picture_rules(config, inputs)
+    known = _known(trained_on, rules) if trained_on else KnownPictures()
+    return Inspection(rules, CaptionJudge(inputs.subject, inputs.base), known)
+
+
+def _known(survey: Survey, rules: PictureRules) -> KnownPictures:
+    """Remember what a folder shows; what cannot be used there is not trained on."""
+    known = KnownPictures()
+    for offer in survey.offers:
+        with suppress(PictureFaultError, OSError):
+            developed = develop(offer.path.read_bytes(), rules)
+            known.remember(offer.row.file_name, developed.pixels)
+    return known
 
 
 def _accepted(

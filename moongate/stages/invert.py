@@ -3,19 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from moongate.artifacts.inverted import METHODS
+from moongate.artifacts.inverted import INVERSIONS_NAME, METHODS
 from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, ImageSetRef, InversionsRef, LatentSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
-from moongate.config import InvertConfig
+from moongate.bad_items import BadItem, accounted, read_bad_items, require_some
+from moongate.config import InvertConfig, OnBadItem
 from moongate.models.footprint import FLOAT32, FLOAT64, Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
 
 STAGE = "invert"
-REVISION = 2
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class InvertInputs:
         images: the pictures, as ingested.
         latents: the same pictures in the cache, with the prompts that they are inverted with.
         adapter: what was tuned; None = the base model itself.
+        on_bad_item: whether a picture whose latents stop being finite ends the stage.
     """
 
     base: BaseSource
@@ -35,6 +37,7 @@ class InvertInputs:
     images: ImageSetRef
     latents: LatentSetRef
     adapter: AdapterRef | None = None
+    on_bad_item: OnBadItem = "stop"
 
 
 class InvertSettings(Settings):
@@ -71,12 +74,14 @@ def recipe(config: InvertConfig, inputs: InvertInputs) -> Recipe[InversionsRef]:
 def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) -> Obtained[InversionsRef]:
     """Invert pictures at guidance 1, draw them again, and measure what was lost.
 
-    See `moongate.artifacts.inverted` for the files and their reader.
+    See `moongate.artifacts.inverted` for the files and their reader. A picture that cannot be inverted has
+    rows with its status and no values, where bad items are skipped, and no latent.
 
     Raises:
         InputError: when the latents are not those of the pictures, or a prompt is too long for the model.
         ModelError: when the model cannot be used, or its schedule cannot be inverted.
-        NumericsError: when latents stop being finite; it names the pictures.
+        NumericsError: when latents stop being finite, and bad items are not skipped, or none is sound; it
+            names the pictures.
         StopError: after a batch, when the process was asked to stop.
     """
     recipe_ = recipe(config, inputs)
@@ -90,14 +95,22 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
         store, role = context.store, "tuned" if inputs.adapter else "base"
         adapter = store.folder(inputs.adapter) if inputs.adapter else None
         latents = LatentSet(store.folder(inputs.latents))
-        targets = choose_targets(store.folder(inputs.images), latents, config.num_images)
-        store.require_room(len(targets) * _room_of_one(config, inputs.base), STAGE)
+        choice = choose_targets(store.folder(inputs.images), latents, config.num_images)
+        store.require_room(len(choice.targets) * _room_of_one(config, inputs.base), STAGE)
         with leased_model(
             inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
         ) as model:
             inverter = Inverter(model, config)
             finished = context.finished_batches(recipe_, model.device)
-            write_inversions(folder, role, targets, latents, inverter, finished, context.progress)
-            return BuildFacts(len(targets), inverter.counter.evaluations, str(model.device))
+            policy = inputs.on_bad_item
+            write_inversions(folder, role, choice, latents, inverter, finished, policy, context.progress)
+            chosen = len(choice.targets) + len(choice.lost)
+            require_some(chosen, [*_bad_items(folder), *(lost.bad for lost in choice.lost)], STAGE)
+            return BuildFacts(chosen, inverter.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe_, build)
+    obtained = context.store.obtain(recipe_, build)
+    return accounted(obtained, _bad_items(context.store.folder(obtained.ref)), inputs.on_bad_item, STAGE)
+
+
+def _bad_items(folder: Path) -> tuple[BadItem, ...]:
+    return read_bad_items(folder / INVERSIONS_NAME, "image_id")

@@ -7,7 +7,8 @@ from moongate.artifacts.images import write_images
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
-from moongate.config import PriorConfig
+from moongate.bad_items import BadItem, accounted, read_left_out, require_some, write_left_out
+from moongate.config import OnBadItem, PriorConfig
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
@@ -26,12 +27,14 @@ class PriorInputs:
         precision: arithmetic inside the UNet.
         prompt: the class prompt, "a duck".
         seed: the run's seed.
+        on_bad_item: whether a picture that cannot be drawn ends the stage.
     """
 
     base: BaseSource
     precision: str
     prompt: str
     seed: int
+    on_bad_item: OnBadItem = "stop"
 
 
 class PriorSettings(Settings):
@@ -63,7 +66,8 @@ def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Ob
     Raises:
         InputError: when the prompt is too long for the model.
         ModelError: when the base model cannot be used.
-        NumericsError: when a picture's latents stop being finite.
+        NumericsError: when a picture's latents stop being finite, and bad items are not skipped, or none is
+            sound.
         StopError: after a batch, when the process was asked to stop.
     """
     recipe_ = recipe(config, inputs)
@@ -75,9 +79,14 @@ def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Ob
         context.store.require_room(config.num_images * Footprint.of(inputs.base).picture, STAGE)
         with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
             finished = context.finished_batches(recipe_, model.device)
-            studio = class_studio(model, config, inputs.seed, finished)
-            pictures = draw_class_pictures(studio, inputs.prompt, config, context.progress)
+            bad: list[BadItem] = []
+            studio = class_studio(model, config, inputs.seed, finished, inputs.on_bad_item)
+            pictures = draw_class_pictures(studio, inputs.prompt, config, context.progress, bad)
             write_images(folder, pictures, {"batch_size": str(config.batch_size)})
+            require_some(config.num_images, bad, STAGE)
+            write_left_out(folder, bad)
             return BuildFacts(config.num_images, studio.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe_, build)
+    obtained = context.store.obtain(recipe_, build)
+    left_out = read_left_out(context.store.folder(obtained.ref))
+    return accounted(obtained, left_out, inputs.on_bad_item, STAGE)

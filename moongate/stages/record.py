@@ -165,7 +165,7 @@ def _write_rows(store: Store, name: str, rows: pa.Table, stage: str, run: RunRec
 def _stage_fact(entry: StageEntry) -> "StageFact":
     from moongate.report.evidence import StageFact
 
-    return StageFact(**entry.model_dump(exclude={"kind", "attempt", "rebuilt"}))
+    return StageFact(**entry.model_dump(exclude={"kind", "attempt", "rebuilt", "lost"}))
 
 
 def _ended(run: RunRecord) -> datetime:
@@ -189,7 +189,7 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         finished_at=_ended(inputs.run),
         versions=tuple((item.name, item.version) for item in library_versions()),
         settings=_setting_groups(config),
-        caveats=config.caveats(),
+        caveats=inputs.run.caveats(),
         verdict=inputs.run.verdict,
         verdict_reason=inputs.run.verdict_reason,
     )
@@ -198,10 +198,11 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
 def _setting_groups(config: RunConfig) -> tuple["SettingGroup", ...]:
     from moongate.report.evidence import Setting, SettingGroup
 
-    seed = RunConfig.model_fields["seed"]
-    groups = [
-        SettingGroup("run", "The whole run.", (Setting("seed", str(config.seed), seed.description or ""),))
-    ]
+    own = tuple(
+        Setting(name, str(getattr(config, name)), RunConfig.model_fields[name].description or "")
+        for name in ("seed", "on_bad_item")
+    )
+    groups = [SettingGroup("run", "The whole run.", own)]
     for name, declared in RunConfig.model_fields.items():
         section = getattr(config, name)
         if not hasattr(section, "model_dump"):

@@ -7,16 +7,17 @@ from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, InversionsRef, SampleSetRef
 from moongate.artifacts.store import BuildFacts, Obtained
-from moongate.config import SampleConfig
+from moongate.bad_items import BadItem, accounted, read_bad_items, require_some
+from moongate.config import OnBadItem, SampleConfig
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.prompts import CLASS, PromptRow, class_phrase, identifier_phrase
-from moongate.sampling.planning import RequestedPrompt, SampleSettings
+from moongate.sampling.planning import SAMPLES_NAME, RequestedPrompt, SampleSettings
 from moongate.stages.context import StageContext
 from moongate.subject import SubjectConfig
 
 STAGE = "sample"
-REVISION = 1
+REVISION = 2
 _NOT_FOR_THE_ADDRESS = {"prompts", "seeds_per_prompt", "class_images", "batch_size"}
 
 
@@ -33,6 +34,7 @@ class SampleInputs:
         adapter: what was tuned; None = the base model itself.
         inversions: pictures whose refined z_T is started from instead, one picture each; the caption becomes
             the prompt, with the subject in the place of what it names.
+        on_bad_item: whether a picture that cannot be drawn ends the stage.
 
     Raises:
         ValueError: when there are both prompts and inversions, or neither.
@@ -45,6 +47,7 @@ class SampleInputs:
     prompts: tuple[PromptRow, ...] = ()
     adapter: AdapterRef | None = None
     inversions: InversionsRef | None = None
+    on_bad_item: OnBadItem = "stop"
 
     def __post_init__(self) -> None:
         if bool(self.prompts) == (self.inversions is not None):
@@ -61,13 +64,15 @@ def recipe(config: SampleConfig, inputs: SampleInputs) -> Recipe[SampleSetRef]:
 def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) -> Obtained[SampleSetRef]:
     """Draw a sample set: `samples.parquet`, one row a picture.
 
-    The base and the tuned model start a prompt's picture of one seed from the same noise.
+    The base and the tuned model start a prompt's picture of one seed from the same noise. A picture that
+    cannot be drawn has a row with its status and no image, where bad items are skipped.
 
     Raises:
         ConfigError: when inverted latents end at another noise level than the one sampling starts from.
-        InputError: when a prompt is too long for the model.
+        InputError: when a prompt is too long for the model, and bad items are not skipped.
         ModelError: when the model cannot be used.
-        NumericsError: when latents stop being finite; it names the pictures.
+        NumericsError: when latents stop being finite, and bad items are not skipped, or none is sound; it
+            names the pictures.
         StopError: after a batch, when the process was asked to stop.
     """
     settings, recipe_ = _settings(config, inputs), recipe(config, inputs)
@@ -85,11 +90,17 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
         ) as model:
             planned, starts = plan(model, settings, inversions)
             finished = context.finished_batches(recipe_, model.device)
-            studio = sample_studio(model, settings, config.batch_size, starts, finished)
+            studio = sample_studio(model, settings, config.batch_size, starts, finished, inputs.on_bad_item)
             write_samples(folder, role, planned, settings, studio, context.progress)
+            require_some(len(planned), _bad_items(folder), STAGE)
             return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))
 
-    return context.store.obtain(recipe_, build)
+    obtained = context.store.obtain(recipe_, build)
+    return accounted(obtained, _bad_items(context.store.folder(obtained.ref)), inputs.on_bad_item, STAGE)
+
+
+def _bad_items(folder: Path) -> tuple[BadItem, ...]:
+    return read_bad_items(folder / SAMPLES_NAME, "sample_id")
 
 
 def _num_pictures(settings: SampleSettings, inversions: Path | None) -> int:

@@ -1,9 +1,7 @@
 """Room on the disk: refused before work begins, and explained in one message whoever meets its end."""
 
 import os
-import subprocess
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import save_file
 
+from benchmarks.faults.limits import make_read_only, short_files
 from moongate.artifacts.room import (
     MARGIN_BYTES,
     free_bytes,
@@ -42,14 +41,11 @@ def test_on_a_full_disk_every_writer_gives_the_same_message(small_disk, writer: 
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_so_it_does_where_a_file_may_not_grow(
-    short_files: Callable[[int], AbstractContextManager[None]], tmp_path: Path, writer: str
-) -> None:
-    limited = short_files(MIB // 2)
+def test_so_it_does_where_a_file_may_not_grow(tmp_path: Path, writer: str) -> None:
     with (
         pytest.raises(StoreError, match="a file may not grow any further") as stopped,
         writing_explained(tmp_path),
-        limited,
+        short_files(MIB // 2),
     ):
         WRITERS[writer](tmp_path)
     assert "File too large" in stopped.value.why
@@ -64,9 +60,9 @@ def test_other_errors_are_left_as_they_are(tmp_path: Path) -> None:
 
 def test_too_little_room_is_refused_with_what_is_needed_and_what_is_free(small_disk) -> None:
     disk = small_disk(8 * MIB)
-    require_room(disk / "store", 8 * MIB - MARGIN_BYTES, "train")
+    require_room(disk / "store", 8 * MIB - MARGIN_BYTES, "the train stage")
     with pytest.raises(StoreError, match="too little room on the disk for the train stage") as refused:
-        require_room(disk / "store", 8 * MIB, "train")
+        require_room(disk / "store", 8 * MIB, "the train stage")
     assert "up to 9.0 MiB are needed and 8.0 MiB are free" in refused.value.why
     assert "free 1.0 MiB" in refused.value.fix
 
@@ -74,14 +70,14 @@ def test_too_little_room_is_refused_with_what_is_needed_and_what_is_free(small_d
 def test_no_disk_has_room_for_an_exbibyte(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "a" / "b") > 0
     with pytest.raises(StoreError, match="too little room"):
-        require_room(tmp_path / "a" / "b", 2**60, "train")
+        require_room(tmp_path / "a" / "b", 2**60, "the train stage")
 
 
 def test_a_read_only_disk_is_one_clear_error(small_disk) -> None:
     disk = small_disk(MIB)
     require_writable(disk / "store")
     assert list((disk / "store").iterdir()) == []
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    make_read_only(disk)
     with pytest.raises(StoreError, match="the store cannot be written") as refused:
         require_writable(disk / "store")
     assert "Read-only file system" in refused.value.why

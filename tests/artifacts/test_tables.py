@@ -25,6 +25,7 @@ SCORE = {
     "seed": None,
     "value": None,
     "status": "inf",
+    "reason": "",
 }
 
 

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 from benchmarks.faults.__main__ import FAULTS, rows
-from benchmarks.faults.case import Case, NotHereError, Seen
+from benchmarks.faults.case import Case, Seen
+from benchmarks.faults.limits import NotHereError
 from benchmarks.faults.models import MODELS
 from benchmarks.faults.section import section
 from moongate.artifacts.tables import write_table

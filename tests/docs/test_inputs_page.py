@@ -20,3 +20,5 @@ def test_the_page_states_the_memory_of_the_largest_picture() -> None:
     each = pictures.MEMORY_PER_PIXEL_BYTES
     assert f"at most {each} bytes a pixel" in PAGE
     assert f"{each * IngestConfig().max_pixels / 1e9:.1f} GB for the largest picture" in PAGE
+    assert f"{pictures.MEMORY_PER_FILE_BYTES // 1024} KiB for each file" in PAGE
+    assert f"and {pictures.MEMORY_PER_SET_BYTES // 2**20} MiB, whatever" in PAGE

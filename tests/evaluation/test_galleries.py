@@ -38,7 +38,7 @@ def test_samples_are_compared_with_their_prompt_without_the_identifier(store: St
 def test_features_stay_beside_their_picture_at_any_batch_size(store: Store, batch_size: int) -> None:
     opened, advanced = open_samples(samples(store), "tuned", "duck"), []
     eyes = Eyes(MeanColour(), MeanColour(), BrightnessJudge(), batch_size)
-    found = look_at(opened, eyes, FinishedBatches(None), advanced.append)
+    found = look_at(opened, eyes, FinishedBatches(None), "stop", advanced.append)
     expected = MeanColour().images([picture(seed) for seed in (0, 1, 2, 10, 11, 12)])
     np.testing.assert_allclose(found.identity, expected, atol=1e-6)
     np.testing.assert_allclose(found.texts[3], MeanColour().texts(["a red duck"])[0], atol=1e-6)
@@ -48,7 +48,7 @@ def test_features_stay_beside_their_picture_at_any_batch_size(store: Store, batc
 def test_without_a_judge_nothing_is_judged(store: Store) -> None:
     opened = open_samples(samples(store), "tuned", "duck")
     blind = Eyes(MeanColour(), MeanColour(), None, 4)
-    assert look_at(opened, blind, FinishedBatches(None), lambda n: None).judged is None
+    assert look_at(opened, blind, FinishedBatches(None), "stop", lambda n: None).judged is None
 
 
 def test_samples_of_the_other_model_are_refused(store: Store) -> None:

@@ -60,7 +60,9 @@ def material(tmp_path: Path) -> Material:
 
 def measured(material: Material, judge: BrightnessJudge | None, progress: Counting) -> Measured:
     eyes = Eyes(MeanColour(), MeanColour(), judge, batch_size=3)
-    return measure(material, eyes, VOCABULARY, Resampling(200, 0.95, 0), FinishedBatches(None), progress)
+    return measure(
+        material, eyes, VOCABULARY, Resampling(200, 0.95, 0), FinishedBatches(None), "stop", progress
+    )
 
 
 def test_judges_count_the_pictures_that_show_what_was_asked_for(material: Material) -> None:

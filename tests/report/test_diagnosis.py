@@ -1,5 +1,7 @@
 """The diagnosis: each failure of a personalization has its word, and its reason names the number."""
 
+from dataclasses import replace
+
 import pytest
 
 from moongate.config import GateConfig
@@ -64,6 +66,26 @@ def test_without_scores_the_result_is_unknown_and_says_why() -> None:
     diagnosis = diagnose((), GateConfig())
     assert diagnosis.word == "unknown"
     assert "has no value for" in diagnosis.reason
+
+
+def with_losses(metric: str, lost: int) -> tuple[SummaryRow, ...]:
+    return tuple(
+        replace(row, lost=lost) if (row.metric.startswith(metric), row.model) == (True, "tuned") else row
+        for row in scores()
+    )
+
+
+def test_a_few_lost_items_are_named_beside_the_result() -> None:
+    diagnosis = diagnose(with_losses("copy", 1), GateConfig(max_lost=0.2))
+    assert diagnosis.word == "good"
+    assert diagnosis.reasons[-1] == "Copy score of the tuned model lacks 1 of 7 items"
+
+
+@pytest.mark.parametrize("metric", ["subject_fidelity", "diversity", "inversion_gap_db"])
+def test_where_too_much_is_lost_the_result_is_unknown_however_good_the_rest_is(metric: str) -> None:
+    diagnosis = diagnose(with_losses(metric, 3), GateConfig(max_lost=0.2))
+    assert diagnosis.word == "unknown"
+    assert "lacks 3 of 9 items, more than the 20" in diagnosis.reason
 
 
 def test_a_gate_lets_pass_what_it_does_not_name() -> None:

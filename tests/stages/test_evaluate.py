@@ -1,19 +1,32 @@
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from moongate.artifacts.store import Store
-from moongate.config import EvaluateConfig
-from moongate.errors import InputError
+from moongate.config import EvaluateConfig, GateConfig
+from moongate.errors import InputError, NumericsError
 from moongate.metrics.rows import SummaryRow
 from moongate.models.source import BaseSource
+from moongate.report.diagnosis import diagnose
 from moongate.stages.context import StageContext
 from moongate.stages.evaluate import EvaluateInputs, evaluate, recipe
-from tests.evaluation_material import DUCK, SUBJECT, image_set, inversions, picture, sample_set
+from tests.evaluation_material import (
+    DUCK,
+    SUBJECT,
+    image_set,
+    inversions,
+    picture,
+    sample_set,
+    without_pictures,
+)
 
 TEMPLATES = tuple(f"a {{subject}} {scene}" for scene in ("in snow", "on a beach", "at night", "in a city"))
 TRAINING = [picture(seed, SUBJECT) for seed in range(5)]
@@ -211,3 +224,57 @@ def test_the_address_is_found_without_torch(config: EvaluateConfig) -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def torn(inputs: EvaluateInputs, store: Store) -> EvaluateInputs:
+    """The same run, but one of the tuned model's pictures and one of its class pictures were not drawn."""
+    return replace(
+        inputs,
+        tuned_samples=without_pictures(store, "torn", inputs.tuned_samples, ["tuned-p0-1"]),
+        tuned_class=without_pictures(store, "torn-class", inputs.tuned_class, ["tuned-p0-3"]),
+        on_bad_item="skip",
+    )
+
+
+def test_pictures_that_were_not_drawn_are_in_no_mean_and_every_figure_says_how_many(
+    config: EvaluateConfig, torn: EvaluateInputs, store: Store, summary: list[SummaryRow]
+) -> None:
+    obtained = evaluate(config, torn, StageContext(store, device="cpu"))
+    folder = store.folder(obtained.ref)
+    rows = pq.read_table(folder / "metrics.parquet").to_pylist()
+    lost = [one for one in rows if one["status"] == "lost"]
+    assert {one["item_id"] for one in lost} == {"tuned-p0-1", "tuned-p0-3"}
+    assert {(one["value"], one["reason"]) for one in lost} == {(None, "it was not drawn: NaN")}
+    found = [SummaryRow(**one) for one in pq.read_table(folder / "summary.parquet").to_pylist()]
+    fidelity = row(found, "subject_fidelity.identity", "tuned")
+    values = [one["value"] for one in rows if (one["metric"], one["model"]) == (fidelity.metric, "tuned")]
+    assert (fidelity.n, fidelity.lost) == (11, 1)
+    assert fidelity.value == pytest.approx(sum(value for value in values if value is not None) / 11)
+    for family in ("class_resemblance", "class_diversity", "class_kid"):
+        assert (row(found, family, "tuned").n, row(found, family, "tuned").lost) == (23, 1)
+    untouched = [one for one in found if one.model == "real"]
+    assert untouched == [one for one in summary if one.model == "real"]
+    # They were lost by the sample stage, which has counted them.
+    assert obtained.lost == 0
+
+
+def test_a_text_that_has_no_feature_loses_its_pictures_or_stops_the_stage(
+    config: EvaluateConfig, inputs: EvaluateInputs, store: Store, tmp_path: Path
+) -> None:
+    shutil.copytree(config.clip, tmp_path / "clip")
+    tensors = load_file(tmp_path / "clip/model.safetensors")
+    # Only "a duck in a city" ends a word in "y".
+    letter = json.loads((tmp_path / "clip/tokenizer.json").read_text())["model"]["vocab"]["y</w>"]
+    tensors["text_model.embeddings.token_embedding.weight"][letter] = np.nan
+    save_file(tensors, tmp_path / "clip/model.safetensors", metadata={"format": "pt"})
+    poisoned = config.model_copy(update={"clip": str(tmp_path / "clip")})
+    with pytest.raises(NumericsError, match=r"3 of 12 pictures .*\n.*\n.*tuned-p3-0, tuned-p3-1, tuned-p3-2"):
+        evaluate(poisoned, inputs, StageContext(store, device="cpu"))
+    skipping = replace(inputs, on_bad_item="skip")
+    obtained = evaluate(poisoned, skipping, StageContext(store, device="cpu"))
+    assert obtained.lost == 6
+    table = pq.read_table(store.folder(obtained.ref) / "summary.parquet").to_pylist()
+    fidelity = row([SummaryRow(**one) for one in table], "prompt_fidelity", "base")
+    assert (fidelity.n, fidelity.lost) == (9, 3)
+    assert diagnose([SummaryRow(**one) for one in table], GateConfig()).word == "unknown"

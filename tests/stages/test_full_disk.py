@@ -1,12 +1,11 @@
 """A disk that fills up in the middle of a stage: nothing is broken, and the same call goes on afterwards."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.limits import Flood, short_files
 from moongate.artifacts.store import Store
 from moongate.config import CacheConfig, RunConfig, TrainConfig
 from moongate.errors import StoreError
@@ -20,29 +19,6 @@ DISK = 64 * 2**20
 TRAINING = TrainConfig(
     steps=6, batch_size=1, prior_weight=0.0, warmup_steps=0, checkpoint_every=2, selection="last"
 )
-
-
-class Flood:
-    """Progress that fills the disk once, with somebody else's file, after so much of the work."""
-
-    def __init__(self, disk: Path, after: int) -> None:
-        self.seen: list[int] = []
-        self._file = disk / "somebody_elses.bin"
-        self._after = after
-
-    @contextmanager
-    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        yield self.advance
-
-    def advance(self, count: int) -> None:
-        self.seen.append(count)
-        if sum(self.seen) == self._after:
-            with pytest.raises(OSError, match="No space left"), self._file.open("wb", buffering=0) as stream:
-                while True:
-                    stream.write(bytes(2**16))
-
-    def dry_up(self) -> None:
-        self._file.unlink()
 
 
 @pytest.fixture
@@ -97,7 +73,7 @@ def test_a_stage_that_cannot_fit_is_refused_before_any_work(base, small_disk, pu
     assert left_behind(tight.store) == []
 
 
-def test_recording_leaves_no_half_model_and_is_done_again(base, tmp_path, short_files) -> None:
+def test_recording_leaves_no_half_model_and_is_done_again(base, tmp_path) -> None:
     store = Store(tmp_path / "store")
     inputs, run = run_inputs(store, base), tmp_path / "store" / "runs" / RUN_ID
     with pytest.raises(StoreError, match="a file may not grow any further"), short_files(2**18):

@@ -363,3 +363,50 @@ def test_a_picture_that_vanishes_while_it_is_read_stops_the_stage(folder, contex
     remove = Meddler(lambda: (folder / "3.png").unlink(missing_ok=True))
     with pytest.raises(InputError, match="changed while it was read"):
         ingest(CONFIG, inputs(folder), StageContext(context.store, remove))
+
+
+def gradient(turn: int) -> np.ndarray:
+    ramp = np.linspace(0, 255, 64)[None, :, None] * np.ones((64, 1, 3))
+    return np.rot90(ramp, turn).astype(np.uint8)
+
+
+@pytest.fixture
+def held_out(tmp_path, folder):
+    """Two pictures of their own, a training picture in another file, and one that only looks like one."""
+    Image.fromarray(gradient(0)).save(folder / "ramp.png")
+    write_rows(folder, [*read_rows(folder), {"file_name": "ramp.png", "text": "a duck"}])
+    apart = tmp_path / "apart"
+    save(apart / "own.png", 10)
+    save(apart / "too.png", 11)
+    Image.fromarray(pixels(2)).save(apart / "again.png", compress_level=0)
+    Image.fromarray(gradient(0)).save(apart / "ramp.jpg", quality=60)
+    write_rows(apart, [{"file_name": path.name, "text": "a duck"} for path in sorted(apart.iterdir())])
+    return IngestInputs(apart, TOYBOX, trained_on=folder)
+
+
+def test_a_picture_that_is_trained_on_cannot_be_held_out_and_one_like_it_is_noted(held_out, context):
+    with pytest.raises(InputError, match="the same pixels as 2.png among the training pictures"):
+        ingest(CONFIG, held_out, context)
+    ref = ingest(LENIENT, held_out, context).ref
+    verdicts = {one.file_name: one for one in read_verdicts(context.store.folder(ref))}
+    assert (verdicts["again.png"].verdict, verdicts["own.png"].verdict) == ("rejected", "accepted")
+    assert "take it out of this folder, or out of the one" in verdicts["again.png"].hint
+    assert "looks nearly like ramp.png among the training pictures" in verdicts["ramp.jpg"].notes
+    assert verdicts["own.png"].notes == verdicts["too.png"].notes == ""
+
+
+def test_the_training_pictures_are_a_part_of_the_address_and_their_captions_are_not(held_out, folder):
+    def address() -> str:
+        return recipe(CONFIG, held_out).digest
+
+    before = address()
+    write_rows(folder, [row | {"text": "another"} for row in read_rows(folder)])
+    assert address() == before
+    save(folder / "3.png", 33)
+    assert address() != before
+
+
+def test_a_training_picture_that_cannot_be_used_does_no_harm(held_out, folder, context):
+    (folder / "2.png").write_bytes(b"no picture")
+    ref = ingest(CONFIG, held_out, context).ref
+    assert {one.verdict for one in read_verdicts(context.store.folder(ref))} == {"accepted"}

@@ -144,10 +144,10 @@ def test_evaluations_are_counted_up_and_down_and_none_when_cached(ran, inputs, c
     ("wanted", "ids"), [(1, ["p5"]), (2, ["p5", "p7"]), (9, ["p5", "p6", "p7", "p8", "p9"])]
 )
 def test_a_subset_is_spread_evenly_over_the_sorted_ids(wanted, ids, inputs, context):
-    targets = choose_targets(
+    choice = choose_targets(
         context.store.folder(inputs.images), LatentSet(context.store.folder(inputs.latents)), wanted
     )
-    assert [target.picture.image_id for target in targets] == ids
+    assert [target.picture.image_id for target in choice.targets] == ids
 
 
 def test_an_inversion_does_not_depend_on_its_batch(ran, base, new_context, put_images):
