@@ -27,8 +27,8 @@ DARK_OUTLINE: RGB = (38, 32, 44)
 LIGHT_OUTLINE: RGB = (225, 228, 235)
 
 _STREAMS = {"backdrop": 1, "placement": 2, "colour": 3, "relation": 4}
-# Horizontal and vertical play in pixels: less than a latent of the autoencoder (4 x 4 pixels), so that a small
-# denoiser spends itself on shapes rather than on where they might be.
+# Horizontal and vertical play in pixels: less than a latent of the autoencoder (4 x 4 pixels), so that a
+# small denoiser spends itself on shapes rather than on where they might be.
 _PLAY = {"tiny": (3.0, 1.0), "normal": (2.0, 1.0), "giant": (1.0, 0.5)}
 # What is large stands a little higher, so that its feet stay in the frame.
 _CENTRE_Y = {"tiny": 35.5, "normal": 35.5, "giant": 34.5}
