@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
@@ -18,6 +20,7 @@ from moongate.report.sheets import contact_sheet, write_sheet
 from moongate.runs import load_run
 
 Kind = Literal["batch", "sweep"]
+_FILE = "campaign.json"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error")
 
 
@@ -63,8 +66,23 @@ def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
     chosen = campaign.recommendation.outcome if campaign.recommendation else None
     _write_bytes(folder / "fidelity.png", as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
     _write_samples(folder / "samples.png", store, campaign.outcomes)
-    _write_bytes(folder / "campaign.json", (json.dumps(asdict(campaign), indent=2) + "\n").encode())
+    _write_bytes(folder / _FILE, (json.dumps(asdict(campaign), indent=2) + "\n").encode())
     return folder
+
+
+def list_campaigns(root: Path) -> list[Campaign]:
+    """Return every readable campaign under `root`, newest first."""
+    found = (_read(path) for path in (root / "campaigns").glob(f"*/{_FILE}"))
+    campaigns = [campaign for campaign in found if campaign is not None]
+    # An id is the kind and then the time.
+    return sorted(campaigns, key=lambda campaign: campaign.campaign_id.partition("-")[2], reverse=True)
+
+
+def _read(path: Path) -> Campaign | None:
+    try:
+        return TypeAdapter(Campaign).validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:

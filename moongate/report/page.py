@@ -1,7 +1,5 @@
 """The report: evidence in, one self-contained HTML page out."""
 
-from importlib import resources
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -24,12 +22,12 @@ from moongate.report.ledger import (
     stages_section,
 )
 from moongate.report.numbers import NO_VALUE, decimal, seconds
+from moongate.report.style import report_style, shared_style
 from moongate.report.verdict import judge
 from moongate.report.views import Curve, Missing, Page, TrainingSection
 from moongate.report.wording import answers, headline, sentence
 
 TEMPLATE = "report.html.j2"
-STYLE = "report.css"
 EXAMPLE = "sample.guidance=5"
 
 
@@ -75,8 +73,8 @@ def render(page: Page) -> str:
     environment.tests["missing"] = lambda section: isinstance(section, Missing)
     environment.globals["no_value"] = NO_VALUE
     environment.filters["svg"] = lambda curve: Markup(curve.svg)
-    style = resources.files("moongate.report").joinpath("templates", STYLE).read_text(encoding="utf-8")
-    return environment.get_template(TEMPLATE).render(page=page, style=Markup(style))
+    style = Markup(shared_style() + report_style())
+    return environment.get_template(TEMPLATE).render(page=page, style=style)
 
 
 def training_section(evidence: Evidence) -> TrainingSection | Missing:
