@@ -12,11 +12,8 @@ from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
 from moongate.campaign.outcomes import Outcome
-from moongate.campaign.pictures import PROMPTS_SHOWN, fidelity_plot, sample_cells
 from moongate.campaign.recommendation import Recommendation
 from moongate.config import GateConfig
-from moongate.report.curves import as_png
-from moongate.report.sheets import contact_sheet, write_sheet
 from moongate.runs import load_run
 
 Kind = Literal["batch", "sweep"]
@@ -59,6 +56,10 @@ def campaign_folder(root: Path, campaign_id: str) -> Path:
 
 def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
     """Write the table, the plot, the samples and `campaign.json`; return the folder of the latter three."""
+    # Drawing takes a second to import, and who only lists campaigns draws nothing.
+    from moongate.campaign.pictures import fidelity_plot
+    from moongate.report.curves import as_png
+
     folder = campaign_folder(store.root, campaign.campaign_id)
     folder.mkdir(parents=True, exist_ok=True)
     rows = [_row(campaign, outcome) for outcome in campaign.outcomes]
@@ -92,6 +93,9 @@ def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:
 
 
 def _write_samples(path: Path, store: Store, outcomes: Sequence[Outcome]) -> None:
+    from moongate.campaign.pictures import PROMPTS_SHOWN, sample_cells
+    from moongate.report.sheets import contact_sheet, write_sheet
+
     begun = [(one.name, one.run_id) for one in outcomes if one.run_id is not None]
     cells = sample_cells(store, [(name, load_run(store.root, run_id)) for name, run_id in begun])
     if cells:

@@ -8,10 +8,10 @@ from pathlib import Path
 from moongate.campaign.outcomes import Outcome
 from moongate.campaign.recommendation import pareto_front
 from moongate.campaign.record import Campaign, campaign_folder
-from moongate.index.rows import link_to
+from moongate.index.rows import SHORT_ID, day_and_time
 from moongate.index.shapes import Plot, plot
-from moongate.index.views import CampaignView, Link, MemberRow
-from moongate.report.numbers import percent, seconds
+from moongate.index.views import CampaignView, Link, MemberRow, Membership
+from moongate.report.numbers import percent
 from moongate.report.wording import sentence
 from moongate.runs import RunRecord
 
@@ -36,21 +36,22 @@ def campaign_view(root: Path, campaign: Campaign, known: Mapping[str, RunRecord]
     )
 
 
-def campaigns_of_runs(campaigns: Sequence[Campaign]) -> dict[str, tuple[Link, ...]]:
-    """Return, of each run, links to the campaigns that it was a member of."""
-    found: dict[str, list[Link]] = defaultdict(list)
+def memberships(campaigns: Sequence[Campaign]) -> dict[str, tuple[Membership, ...]]:
+    """Return, of each run, the campaigns that it was a member of."""
+    found: dict[str, list[Membership]] = defaultdict(list)
     for campaign in campaigns:
+        link = Link(f"{campaign.kind} {campaign.campaign_id[-SHORT_ID:]}", f"#{campaign.campaign_id}")
         for one in campaign.outcomes:
             if one.run_id is not None:
-                words = f"{campaign.kind} {campaign.campaign_id[-4:]}"
-                found[one.run_id].append(Link(words, f"#{campaign.campaign_id}"))
-    return {run_id: tuple(links) for run_id, links in found.items()}
+                found[one.run_id].append(Membership(link, tuple(one.overrides.split())))
+    return {run_id: tuple(of_run) for run_id, of_run in found.items()}
 
 
 def _when(campaign_id: str) -> str:
     """Return the time that an id tells, or nothing when it tells none."""
+    stamp = campaign_id.partition("-")[2].rpartition("-")[0]
     try:
-        return f"{datetime.strptime(campaign_id.partition('-')[2][:15], '%Y%m%d-%H%M%S'):%d %b %Y, %H:%M}".lstrip("0")  # noqa: DTZ007 - UTC, as all times on the page
+        return day_and_time(datetime.strptime(stamp, "%Y%m%d-%H%M%S"))
     except ValueError:
         return ""
 
@@ -73,16 +74,11 @@ def _plot_words(campaign: Campaign) -> str:
 
 
 def _member(one: Outcome, known: Mapping[str, RunRecord]) -> MemberRow:
-    if one.run_id is None:
-        run = Link("no run")
-    else:
-        run = link_to(one.run_id) if one.run_id in known else Link(one.run_id[-4:])
     return MemberRow(
         name=one.name,
-        run=run,
+        run=f"#{one.run_id}" if one.run_id in known else "",
         badge=one.verdict if one.verdict and not one.failed else one.status,
         fidelity=percent(one.fidelity),
         prompt_fidelity=percent(one.prompt_fidelity),
-        took=seconds(one.wall_s),
         error=one.error.strip().splitlines()[0] if one.error.strip() else "",
     )

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from moongate.artifacts.differences import leaves, shown
 from moongate.index.pictures import Album
-from moongate.index.rows import BADGES, badges_of
+from moongate.index.rows import BADGES, badges_of, wall_s
 from moongate.index.views import RunRow
 from moongate.metrics.rows import SummaryRow
 from moongate.report.glossary import GUIDES, guide_for, variant_of
@@ -96,7 +96,7 @@ def _sort_keys(run: RunRecord, scores: Sequence[SummaryRow], best_loss: float | 
         "prompt": _share(verdict.follows),
         "drift": _share(verdict.drifted),
         "loss": _short(best_loss),
-        "took": _short(run.wall_s),
+        "took": _short(wall_s(run)),
     }
 
 

@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from moongate.artifacts.store import Store
 from moongate.campaign.record import list_campaigns
-from moongate.index.campaigns import campaign_view, campaigns_of_runs
+from moongate.index.campaigns import campaign_view, memberships
 from moongate.index.comparison import Comparisons
 from moongate.index.lineage import Lineage, Relative, lineage_of
 from moongate.index.pictures import PictureFolder
 from moongate.index.readings import Readings
-from moongate.index.rows import BADGES, SHORT_ID, Surroundings, badges_of, run_row
+from moongate.index.rows import BADGES, SHORT_ID, Surroundings, badges_of, day_and_time, run_row
 from moongate.index.views import BadgeCount, IndexPage, Link, RelativeView, RunRow
 from moongate.report.numbers import percent
 from moongate.report.style import shared_style
@@ -33,7 +33,7 @@ def build_index(store: Store, pictures: PictureFolder) -> IndexPage:
     """
     runs, campaigns = list_runs(store.root), list_campaigns(store.root)
     known, lineage = {run.run_id: run for run in runs}, lineage_of(runs)
-    around = Surroundings(store.root, frozenset(known), lineage.children, campaigns_of_runs(campaigns))
+    around = Surroundings(store.root, frozenset(known), lineage.children, memberships(campaigns))
     readings, comparisons = Readings(store), Comparisons()
     rows = []
     for run in runs:
@@ -94,7 +94,9 @@ def _hash(text: str) -> str:
 def _title(runs: int, subjects: int) -> str:
     if not runs:
         return "No runs yet"
-    return f"{runs} {'run' if runs == 1 else 'runs'} of {subjects} {'subject' if subjects == 1 else 'subjects'}"
+    return (
+        f"{runs} {'run' if runs == 1 else 'runs'} of {subjects} {'subject' if subjects == 1 else 'subjects'}"
+    )
 
 
 def _meta() -> tuple[str, ...]:
@@ -121,9 +123,7 @@ def _relative(one: Relative) -> RelativeView:
     words = f"from {run.from_stage} on" if one.depth and run.from_stage else ""
     link = Link(f"{run.config.subject.name} {run.run_id[-SHORT_ID:]}", f"#{run.run_id}")
     overrides = run.overrides if one.depth else ()
-    return RelativeView(
-        link, one.depth, badges_of(run), words, overrides, f"{started:%d %b %Y, %H:%M}".lstrip("0")
-    )
+    return RelativeView(link, one.depth, badges_of(run), words, overrides, day_and_time(started))
 
 
 def _unreadable(store: Store, known: dict[str, RunRecord]) -> tuple[str, ...]:

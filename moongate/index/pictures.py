@@ -1,4 +1,4 @@
-"""The pictures beside the page: small WebP files named by the artifact that they show, so none is made twice."""
+"""The pictures beside the page: small WebP files, named by what they show, so that none is made twice."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from moongate.index.readings import DrawnPrompt, DrawnSet, Portrait
 
 FOLDER = "index"
 CELL = 64
-"""Side of a picture in CSS pixels. Up to this size (px) it is kept as it is; a larger one has twice as many."""
+"""Side of a picture in CSS pixels. Up to this many pixels it is kept as it is; a larger one gets twice as
+many."""
 
 GAP = 4
 STRIP = 3

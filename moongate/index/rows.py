@@ -9,8 +9,8 @@ from moongate.config import GateConfig
 from moongate.index.pictures import PictureFolder
 from moongate.index.readings import Fit, Readings
 from moongate.index.shapes import bar, spark
-from moongate.index.views import Link, Origin, RunRow, ShareCell, TrainingCell
-from moongate.report.numbers import decimal, percent, seconds
+from moongate.index.views import Link, Membership, Origin, RunRow, ShareCell, TrainingCell
+from moongate.report.numbers import NO_VALUE, decimal, percent, seconds
 from moongate.report.verdict import Finding, Verdict, judge
 from moongate.report.wording import sentence
 from moongate.runs import VERBS, RunRecord, is_run_id, run_folder
@@ -39,13 +39,13 @@ class Surroundings:
         root: of the store; a report is linked when it is there.
         known: ids of all runs on the page.
         children: of each run, the ids of those that repeat it.
-        campaigns: of each run, links to the campaigns that it was a member of.
+        memberships: of each run, the campaigns that it was a member of.
     """
 
     root: Path
     known: frozenset[str]
     children: Mapping[str, Sequence[str]]
-    campaigns: Mapping[str, tuple[Link, ...]]
+    memberships: Mapping[str, tuple[Membership, ...]]
 
 
 def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around: Surroundings) -> RunRow:
@@ -56,7 +56,7 @@ def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around:
     return RunRow(
         run_id=run.run_id,
         subject=run.config.subject.name,
-        when=f"{started:%d %b %Y, %H:%M}".lstrip("0"),
+        when=day_and_time(started),
         when_iso=run.started_utc,
         short_id=run.run_id[-SHORT_ID:],
         base=run.config.base.model,
@@ -68,11 +68,11 @@ def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around:
         detail=run.error if run.error and "\n" in run.error.strip() else "",
         shares=_shares(verdict, run.config.gate),
         training=_training(readings.fit(run)),
-        took=seconds(run.wall_s),
+        took=NO_VALUE if (took := wall_s(run)) is None else seconds(took),
         built=_built(run),
         origin=_origin(run, around.known),
         repeated_by=tuple(link_to(child) for child in around.children.get(run.run_id, ())),
-        campaigns=around.campaigns.get(run.run_id, ()),
+        memberships=around.memberships.get(run.run_id, ()),
     )
 
 
@@ -81,6 +81,16 @@ def badges_of(run: RunRecord) -> tuple[str, ...]:
     state = () if run.status == "completed" else (run.status,)
     verdict = (run.verdict,) if run.verdict else ()
     return (*verdict, *state) or ("not judged",)
+
+
+def wall_s(run: RunRecord) -> float | None:
+    """Return how long a run took in seconds; None when it was killed, for then nobody noted its end."""
+    return run.wall_s if run.ended_utc or run.status == "running" else None
+
+
+def day_and_time(moment: datetime) -> str:
+    """Return a moment as `2 Jan 2026, 03:04`."""
+    return f"{moment:%d %b %Y, %H:%M}".lstrip("0")
 
 
 def link_to(run_id: str) -> Link:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moongate.report.evidence import ValidationPoint
+from moongate.report.numbers import percent
 from moongate.report.verdict import Finding
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN = 104, 30, 4
 BAR_WIDTH, BAR_MARGIN = 104, 4
 PLOT_WIDTH, PLOT_HEIGHT = 340, 220
-PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM = 46, 12, 14, 40
+PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM = 58, 12, 14, 40
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Scale:
     def ticks(self) -> tuple[PlotTick, ...]:
         """Return the two ends and what lies in the middle."""
         values = (self.low, (self.low + self.high) / 2, self.high)
-        return tuple(PlotTick(self.at(value), f"{value * 100:.0f}%") for value in values)
+        return tuple(PlotTick(self.at(value), percent(value)) for value in values)
 
 
 def plot(
@@ -135,8 +136,7 @@ def plot(
     best = set(front)
     return Plot(
         tuple(
-            PlotPoint(across.at(x), up.at(y), name, (x, y) in best, name == chosen)
-            for name, (x, y) in places
+            PlotPoint(across.at(x), up.at(y), name, (x, y) in best, name == chosen) for name, (x, y) in places
         ),
         _steps([(across.at(x), up.at(y)) for x, y in front]),
         across.at(marks[0]) if marks else None,

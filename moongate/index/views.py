@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from moongate.index.pictures import Still
-from moongate.index.shapes import BAR_WIDTH, PLOT_HEIGHT, PLOT_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, Bar, Plot, Spark
+from moongate.index.shapes import (
+    BAR_WIDTH,
+    PLOT_HEIGHT,
+    PLOT_WIDTH,
+    SPARK_HEIGHT,
+    SPARK_WIDTH,
+    Bar,
+    Plot,
+    Spark,
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,14 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Membership:
+    """A campaign that a run belongs to, and the settings that tell it from the other members."""
+
+    campaign: Link
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunRow:
     """One run. `shares` is empty when it was not evaluated, and `reason` then says why."""
 
@@ -64,7 +81,7 @@ class RunRow:
     built: str
     origin: Origin | None
     repeated_by: tuple[Link, ...]
-    campaigns: tuple[Link, ...]
+    memberships: tuple[Membership, ...]
 
 
 @dataclass(frozen=True)
@@ -79,14 +96,13 @@ class BadgeCount:
 
 @dataclass(frozen=True)
 class MemberRow:
-    """One member of a campaign."""
+    """One member of a campaign. `run` leads to its row, and is empty when there is none."""
 
     name: str
-    run: Link
+    run: str
     badge: str
     fidelity: str
     prompt_fidelity: str
-    took: str
     error: str
 
 

@@ -103,11 +103,27 @@
   });
 
   const line = (what, detail, cells) => {
-    const row = make("div");
+    const row = make("div", "line");
     const head = make("div", "what", what);
     if (detail) head.append(make("small", "", detail));
     row.append(head, ...cells);
+    row.setAttribute("role", "row");
+    head.setAttribute("role", "rowheader");
+    for (const cell of cells) cell.setAttribute("role", "cell");
     return row;
+  };
+  const part = (title, explanation, runs, lines) => {
+    const found = [make("h3", "", title), make("p", "intro", explanation)];
+    if (!lines.length) return found;
+    const table = make("div");
+    table.setAttribute("role", "table");
+    table.setAttribute("aria-label", title);
+    // The names of the runs stand above all parts; here they are for those who do not see that.
+    const names = line("", "", runs.map((run) => make("div", "", run.title)));
+    names.classList.add("hidden");
+    for (const cell of names.children) cell.setAttribute("role", "columnheader");
+    table.append(names, ...lines);
+    return [...found, table];
   };
   const heads = (runs) => {
     const row = line("", "", runs.map((run) => {
@@ -126,6 +142,7 @@
       side.append(portrait, words);
       return side;
     }));
+    for (const one of [row, ...row.children]) one.removeAttribute("role");
     row.classList.add("heads");
     return row;
   };
@@ -141,7 +158,8 @@
       }))];
     });
     const same = data.settings.length - rows.length;
-    return [make("h3", "", "Settings that differ"), make("p", "intro", rows.length ? `${plural(same, "other")} ${same === 1 ? "is" : "are"} the same.` : "All settings are the same."), ...rows];
+    const told = rows.length ? `${plural(same, "other")} ${same === 1 ? "is" : "are"} the same.` : "All settings are the same.";
+    return part("Settings that differ", told, runs, rows);
   };
   const figure = (metric, value) => metric.share ? `${(100 * value).toFixed(0)}\u202f%` : value.toFixed(metric.places).replace("-", "\u2212");
   const range = (metric, [real, base, tuned], low, high) => {
@@ -171,11 +189,12 @@
         }
         cell.append(range(metric, models, low, high));
         const bounds = [base && `base ${figure(metric, base[0])}`, real && `real ${figure(metric, real[0])}`].filter(Boolean).join(" · ");
-        if (bounds) { const small = make("small", "", bounds); small.style.display = "block"; small.style.margin = "0"; cell.append(small); }
+        if (bounds) cell.append(make("small", "bounds", bounds));
         return cell;
       }))];
     });
-    return [make("h3", "", "Metrics"), make("p", "intro", rows.length ? "Dot and band: the tuned model with its interval. Line: the base model. Ring: real pictures. A row has one scale for all runs." : "None of these runs was evaluated."), ...rows];
+    const told = "Dot and band: the tuned model with its interval. Line: the base model. Ring: real pictures. A row has one scale for all runs.";
+    return part("Metrics", rows.length ? told : "None of these runs was evaluated.", runs, rows);
   };
   const tile = (sheet, index, prompt) => {
     const cell = make("div");
@@ -202,7 +221,8 @@
         return tile(runs[side].sheet, place, runs[side].sheet.prompts[place][1]);
       }))];
     });
-    return [make("h3", "", "The same prompts"), make("p", "intro", rows.length ? "Each with the first seed of its run." : "None of these runs drew pictures."), ...rows];
+    const told = "Drawn by the tuned models, each with the first seed of its run.";
+    return part("The same prompts", rows.length ? told : "None of these runs drew pictures.", runs, rows);
   };
   const open = (ids) => {
     const runs = ids.map((id) => data.runs[id]);
