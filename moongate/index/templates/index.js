@@ -112,14 +112,14 @@
     for (const cell of cells) cell.setAttribute("role", "cell");
     return row;
   };
-  const part = (title, explanation, runs, lines) => {
+  const part = (title, first, explanation, runs, lines) => {
     const found = [make("h3", "", title), make("p", "intro", explanation)];
     if (!lines.length) return found;
     const table = make("div");
     table.setAttribute("role", "table");
     table.setAttribute("aria-label", title);
     // The names of the runs stand above all parts; here they are for those who do not see that.
-    const names = line("", "", runs.map((run) => make("div", "", run.title)));
+    const names = line(first, "", runs.map((run) => make("div", "", run.title)));
     names.classList.add("hidden");
     for (const cell of names.children) cell.setAttribute("role", "columnheader");
     table.append(names, ...lines);
@@ -159,7 +159,7 @@
     });
     const same = data.settings.length - rows.length;
     const told = rows.length ? `${plural(same, "other")} ${same === 1 ? "is" : "are"} the same.` : "All settings are the same.";
-    return part("Settings that differ", told, runs, rows);
+    return part("Settings that differ", "Setting", told, runs, rows);
   };
   const figure = (metric, value) => metric.share ? `${(100 * value).toFixed(0)}\u202f%` : value.toFixed(metric.places).replace("-", "\u2212");
   const range = (metric, [real, base, tuned], low, high) => {
@@ -194,7 +194,7 @@
       }))];
     });
     const told = "Dot and band: the tuned model with its interval. Line: the base model. Ring: real pictures. A row has one scale for all runs.";
-    return part("Metrics", rows.length ? told : "None of these runs was evaluated.", runs, rows);
+    return part("Metrics", "Metric", rows.length ? told : "None of these runs was evaluated.", runs, rows);
   };
   const tile = (sheet, index, prompt) => {
     const cell = make("div");
@@ -222,7 +222,7 @@
       }))];
     });
     const told = "Drawn by the tuned models, each with the first seed of its run.";
-    return part("The same prompts", rows.length ? told : "None of these runs drew pictures.", runs, rows);
+    return part("The same prompts", "Prompt", rows.length ? told : "None of these runs drew pictures.", runs, rows);
   };
   const open = (ids) => {
     const runs = ids.map((id) => data.runs[id]);
