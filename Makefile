@@ -47,6 +47,8 @@ verify: setup
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/moongate run --preset quick --quiet
+	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.results_page
 
 check: setup

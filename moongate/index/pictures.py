@@ -179,8 +179,3 @@ def _places(columns: int, step: int) -> Iterator[tuple[int, int]]:
     while True:
         yield (number % columns) * step, (number // columns) * step
         number += 1
-
-
-def encoded_size(folder: Path) -> int:
-    """Return the bytes of all pictures under a store's root."""
-    return sum(path.stat().st_size for path in (folder / FOLDER).glob("*.webp"))

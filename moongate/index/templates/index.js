@@ -228,7 +228,7 @@
     const runs = ids.map((id) => data.runs[id]);
     const sides = make("div", "sides");
     sides.style.setProperty("--runs", runs.length);
-    sides.append(heads(runs), ...settings(runs), ...metrics(runs), ...pictures(runs));
+    sides.append(heads(runs), ...settings(runs), ...pictures(runs), ...metrics(runs));
     $("sides").replaceChildren(sides);
     $("comparison-title").textContent = `Comparison of ${plural(runs.length, "run")}`;
     if (!$("comparison").open) $("comparison").showModal();
