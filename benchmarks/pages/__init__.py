@@ -1,1 +1,1 @@
-"""The pages in a real browser: what axe finds, what overflows, what the keys do, and what a thousand runs cost."""
+"""The pages in a real browser: what axe finds, what overflows, keys; and what a thousand runs cost."""

@@ -8,6 +8,7 @@ It needs a finished run in the store (`moongate run`) and the extra `moongate[br
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -75,9 +76,6 @@ def main(
         raise typer.Exit from missing
     rows = [asdict(one) | {"violations": "; ".join(one.violations)} for one in findings]
     write_table(output / "pages.parquet", rows, PAGES)
-    for one in findings:
-        words = "; ".join(one.violations) or f"no violation, {one.passed} rules passed"
-        typer.echo(f"{one.page}, {one.screen}: {words}, {one.overflow_px} px too wide")
     for failure in failures:
         typer.echo(f"not as promised: {failure}")
     if failures or any(one.violations or one.overflow_px for one in findings):
@@ -96,11 +94,10 @@ def look(store: Path, run: RunRecord) -> tuple[list[Finding], list[str]]:
     if len(ids) > 1:
         pages.append(("comparison", index, f"#compare={','.join(ids)}"))
     with browser() as chromium:
-        findings = [
-            examine(chromium, name, page, screen, axe, fragment)
-            for name, page, fragment in pages
-            for screen in SCREENS
-        ]
+        findings = []
+        for (name, page, fragment), screen in product(pages, SCREENS):
+            findings.append(examine(chromium, name, page, screen, axe, fragment))
+            typer.echo(findings[-1])
         failures = [
             f"{what} ({screen.name})"
             for screen in SCREENS

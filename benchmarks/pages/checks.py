@@ -27,6 +27,10 @@ class Finding:
     passed: int
     overflow_px: int
 
+    def __str__(self) -> str:
+        words = "; ".join(self.violations) or f"no violation, {self.passed} rules passed"
+        return f"{self.page}, {self.screen}: {words}, {self.overflow_px} px too wide"
+
 
 def examine(chromium: Any, name: str, page: Path, screen: Screen, axe: str, fragment: str = "") -> Finding:
     """Open a page and return what is to be said of it."""
