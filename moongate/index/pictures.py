@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
-from moongate.artifacts.durability import atomic_file
 from moongate.index.readings import DrawnPrompt, DrawnSet, Portrait
 
 FOLDER = "index"
@@ -118,20 +118,36 @@ class PictureFolder:
 
     def _has(self, name: str) -> bool:
         self._shown.add(name)
-        return (self._folder / name).is_file()
+        return _is_whole(self._folder / name)
 
     def _write(self, name: str, pngs: Sequence[bytes], columns: int, gap: int) -> bool:
         try:
             grid = _grid([_square(png) for png in pngs], columns, gap)
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
             return False
-        with atomic_file(self._folder / name) as temporary:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f".{name}.{uuid4().hex}.tmp"
+        try:
+            # Not synced to disk, which takes longer than all the rest: what a crash cuts short is made again.
             grid.save(temporary, format="WEBP", quality=QUALITY, method=4)
+            temporary.replace(self._folder / name)
+        finally:
+            temporary.unlink(missing_ok=True)
         return True
 
     def _is_small(self, name: str, columns: int, gap: int) -> bool:
         with Image.open(self._folder / name) as opened:
             return opened.width <= columns * (CELL + gap)
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a WebP file is there and as long as its own first bytes say."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8)
+        return head[:4] == b"RIFF" and int.from_bytes(head[4:], "little") + len(head) == path.stat().st_size
+    except FileNotFoundError:
+        return False
 
 
 def _name(kind: str, digest: str) -> str:

@@ -35,6 +35,15 @@ def test_pictures_are_made_once_and_shared_by_runs_that_share_their_artifacts(st
     assert times(store.root) == first
 
 
+def test_a_picture_that_a_crash_cut_short_is_made_again(store: Store) -> None:
+    write_index(store)
+    pictures = {path: path.read_bytes() for path in (store.root / "index").iterdir()}
+    for path, content in pictures.items():
+        path.write_bytes(content[: len(content) // 2])
+    write_index(store)
+    assert {path: path.read_bytes() for path in (store.root / "index").iterdir()} == pictures
+
+
 def test_a_sheet_holds_a_cell_for_every_prompt(store: Store) -> None:
     write_index(store)
     (sheet,) = (store.root / "index").glob("samples-*.webp")
