@@ -49,6 +49,8 @@ verify: setup
 	$(BIN)/python -m benchmarks.sharing
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/moongate run --preset quick --quiet
+	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
 

@@ -145,6 +145,7 @@ for command in (
     campaign.batch,
     campaign.sweep,
     history.runs,
+    history.report,
     history.show,
     history.why,
     history.diff,

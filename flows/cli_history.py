@@ -28,6 +28,26 @@ def runs(as_json: Json = False) -> None:
     console().print(run_table(found) if found else "There are no runs yet: moongate run")
 
 
+def report(
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+) -> None:
+    """Build one page over all runs and print its path: index.html in $MOONGATE_HOME, or in ./store.
+
+    A table with pictures, curves, figures and verdicts, to sort, to filter and to compare runs side by side;
+    also failed and interrupted runs, batches, sweeps, and what repeats what. It opens from disk, without a
+    server. Each run's own report is linked. The same command brings the page up to date.
+
+    Example: moongate report --open
+    """
+    from moongate.artifacts.store import Store
+    from moongate.index.site import write_index
+
+    page = write_index(Store.from_environment()).resolve()
+    typer.echo(page)
+    if open_ and typer.launch(page.as_uri()) != 0:
+        typer.echo("No browser could be started here; open that file yourself.", err=True)
+
+
 def show(run_id: WhichRun = "last", as_json: Json = False) -> None:
     """Show what a run did: its stages, artifacts, metrics and report.
 

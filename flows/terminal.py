@@ -105,6 +105,7 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
             screen.print(f"{entry.stage} {entry.role}: second build {entry.rebuilt}", highlight=False)
     screen.print(f"run     {record.run_id}  ({seconds(record.wall_s)})", highlight=False)
     if report := report_path(store, record):
+        screen.print("runs    moongate report --open: all of them on one page", highlight=False)
         screen.print(f"report  {report}", highlight=False, soft_wrap=True)
 
 

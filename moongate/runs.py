@@ -218,6 +218,11 @@ def going_on(root: Path, record: RunRecord) -> Iterator[Run]:
         run.end("completed")
 
 
+def is_run_id(text: str) -> bool:
+    """Tell whether `text` has the form of a run's id, which is also the name of its folder."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def run_folder(root: Path, run_id: str) -> Path:
     """Return where a run's files are, whether or not it exists."""
     return root / "runs" / run_id
@@ -225,7 +230,7 @@ def run_folder(root: Path, run_id: str) -> Path:
 
 def list_runs(root: Path) -> list[RunRecord]:
     """Return every readable run under `root`, newest first."""
-    folders = (path for path in (root / "runs").glob("r*") if _RUN_ID.fullmatch(path.name))
+    folders = (path for path in (root / "runs").glob("r*") if is_run_id(path.name))
     records = (_read(folder) for folder in sorted(folders, reverse=True))
     return [record for record in records if record is not None]
 
@@ -237,7 +242,7 @@ def load_run(root: Path, wanted: str) -> RunRecord:
         InputError: when no run fits, or several do.
         StoreError: when its `run.json` cannot be read.
     """
-    known = sorted(path.name for path in (root / "runs").glob("r*") if _RUN_ID.fullmatch(path.name))
+    known = sorted(path.name for path in (root / "runs").glob("r*") if is_run_id(path.name))
     fitting = known[-1:] if wanted == "last" else [name for name in known if wanted in name]
     if wanted in fitting:
         fitting = [wanted]

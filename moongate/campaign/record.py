@@ -6,18 +6,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
 from moongate.campaign.outcomes import Outcome
-from moongate.campaign.pictures import PROMPTS_SHOWN, fidelity_plot, sample_cells
 from moongate.campaign.recommendation import Recommendation
 from moongate.config import GateConfig
-from moongate.report.curves import as_png
-from moongate.report.sheets import contact_sheet, write_sheet
 from moongate.runs import load_run
 
 Kind = Literal["batch", "sweep"]
+_FILE = "campaign.json"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error")
 
 
@@ -56,6 +56,10 @@ def campaign_folder(root: Path, campaign_id: str) -> Path:
 
 def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
     """Write the table, the plot, the samples and `campaign.json`; return the folder of the latter three."""
+    # Drawing takes a second to import, and who only lists campaigns draws nothing.
+    from moongate.campaign.pictures import fidelity_plot
+    from moongate.report.curves import as_png
+
     folder = campaign_folder(store.root, campaign.campaign_id)
     folder.mkdir(parents=True, exist_ok=True)
     rows = [_row(campaign, outcome) for outcome in campaign.outcomes]
@@ -63,8 +67,23 @@ def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
     chosen = campaign.recommendation.outcome if campaign.recommendation else None
     _write_bytes(folder / "fidelity.png", as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
     _write_samples(folder / "samples.png", store, campaign.outcomes)
-    _write_bytes(folder / "campaign.json", (json.dumps(asdict(campaign), indent=2) + "\n").encode())
+    _write_bytes(folder / _FILE, (json.dumps(asdict(campaign), indent=2) + "\n").encode())
     return folder
+
+
+def list_campaigns(root: Path) -> list[Campaign]:
+    """Return every readable campaign under `root`, newest first."""
+    found = (_read(path) for path in (root / "campaigns").glob(f"*/{_FILE}"))
+    campaigns = [campaign for campaign in found if campaign is not None]
+    # An id is the kind and then the time.
+    return sorted(campaigns, key=lambda campaign: campaign.campaign_id.partition("-")[2], reverse=True)
+
+
+def _read(path: Path) -> Campaign | None:
+    try:
+        return TypeAdapter(Campaign).validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:
@@ -74,6 +93,9 @@ def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:
 
 
 def _write_samples(path: Path, store: Store, outcomes: Sequence[Outcome]) -> None:
+    from moongate.campaign.pictures import PROMPTS_SHOWN, sample_cells
+    from moongate.report.sheets import contact_sheet, write_sheet
+
     begun = [(one.name, one.run_id) for one in outcomes if one.run_id is not None]
     cells = sample_cells(store, [(name, load_run(store.root, run_id)) for name, run_id in begun])
     if cells:

@@ -37,7 +37,7 @@ _REMOVING = ".removing-"
 # What a writer or a removal leaves that was killed.
 _DEAD_FILES = (
     *(f"{place}/{_REMOVING}*" for place in ("artifacts/*", "scratch/*", "tables/*", "runs")),
-    *(f"{place}/.*.tmp" for place in ("runs/*", "runs/*/*", "tables/*")),
+    *(f"{place}.*.tmp" for place in ("", "index/", "runs/*/", "runs/*/*/", "tables/*/")),
 )
 
 

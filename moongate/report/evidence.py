@@ -115,8 +115,25 @@ class SettingGroup:
 
 
 @dataclass(frozen=True)
+class Ancestry:
+    """What a run repeats.
+
+    Attributes:
+        parent: id of the run whose settings it took.
+        from_stage: the stage that was done again; empty when the run names none.
+        overrides: the settings that are not the parent's, as typed.
+        forced: whether that stage was built a second time although nothing had changed.
+    """
+
+    parent: str
+    from_stage: str = ""
+    overrides: tuple[str, ...] = ()
+    forced: bool = False
+
+
+@dataclass(frozen=True)
 class RunFacts:
-    """What identifies the run. Times are UTC."""
+    """What identifies the run. Times are UTC. `ancestry` is None when it repeats no other run."""
 
     run_id: str
     subject: str
@@ -134,6 +151,7 @@ class RunFacts:
     caveats: tuple[str, ...] = ()
     verdict: str = ""
     verdict_reason: str = ""
+    ancestry: Ancestry | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """The report: evidence in, one self-contained HTML page out."""
 
-from importlib import resources
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from moongate.report import curves
-from moongate.report.evidence import Evidence, RunFacts, TrainingRecord
+from moongate.report.evidence import Ancestry, Evidence, RunFacts, TrainingRecord
 from moongate.report.galleries import (
     class_section,
     inversion_section,
@@ -24,12 +22,13 @@ from moongate.report.ledger import (
     stages_section,
 )
 from moongate.report.numbers import NO_VALUE, decimal, seconds
+from moongate.report.style import report_style, shared_style
 from moongate.report.verdict import judge
-from moongate.report.views import Curve, Missing, Page, TrainingSection
+from moongate.report.views import Curve, Missing, OriginView, Page, TrainingSection
 from moongate.report.wording import answers, headline, sentence
+from moongate.runs import is_run_id
 
 TEMPLATE = "report.html.j2"
-STYLE = "report.css"
 EXAMPLE = "sample.guidance=5"
 
 
@@ -39,7 +38,8 @@ def build_page(evidence: Evidence) -> Page:
     return Page(
         title=f"{run.subject} as “{run.identifier} {run.class_noun}”",
         run_id=run.run_id,
-        meta=_meta(run),
+        meta=_meta(evidence),
+        origin=_origin_view(run.ancestry) if run.ancestry else None,
         headline=headline(verdict, run),
         verdict=run.verdict,
         verdict_reason=sentence(run.verdict_reason),
@@ -75,8 +75,8 @@ def render(page: Page) -> str:
     environment.tests["missing"] = lambda section: isinstance(section, Missing)
     environment.globals["no_value"] = NO_VALUE
     environment.filters["svg"] = lambda curve: Markup(curve.svg)
-    style = resources.files("moongate.report").joinpath("templates", STYLE).read_text(encoding="utf-8")
-    return environment.get_template(TEMPLATE).render(page=page, style=Markup(style))
+    style = Markup(shared_style() + report_style())
+    return environment.get_template(TEMPLATE).render(page=page, style=style)
 
 
 def training_section(evidence: Evidence) -> TrainingSection | Missing:
@@ -120,15 +120,28 @@ def _loss_view(fit: TrainingRecord) -> Curve | Missing:
     return Curve("Training loss", curves.as_svg(curves.loss_curve(fit), "loss"), alt, note)
 
 
-def _meta(run: RunFacts) -> tuple[str, ...]:
+def _meta(evidence: Evidence) -> tuple[str, ...]:
+    run, stages = evidence.run, evidence.stages
     took = seconds((run.finished_at - run.started_at).total_seconds())
+    cached = f"{sum(fact.cached for fact in stages)} of {len(stages)} steps cached"
     return (
         f"run {run.run_id}",
         f"{run.started_at:%d %B %Y, %H:%M} UTC",
         f"took {took}",
+        *((cached,) if stages else ()),
         f"base model {run.base_model}",
         f"seed {run.seed}",
     )
+
+
+def _origin_view(ancestry: Ancestry) -> OriginView:
+    # Only what has the form of a run's id may become a part of an address.
+    href = f"../{ancestry.parent}/report.html" if is_run_id(ancestry.parent) else ""
+    start = f"from {ancestry.from_stage} on" if ancestry.from_stage else ""
+    forced = "that stage built a second time" if ancestry.forced else ""
+    same = "" if ancestry.overrides or forced else "nothing changed"
+    words = ", ".join(part for part in (start, forced, same) if part)
+    return OriginView(ancestry.parent, href, words, ancestry.overrides)
 
 
 def _commands(run: RunFacts) -> tuple[tuple[str, str], ...]:
@@ -142,4 +155,5 @@ def _commands(run: RunFacts) -> tuple[tuple[str, str], ...]:
             f"moongate stage sample --run {run.run_id} --set {EXAMPLE}",
         ),
         ("What it left behind", f"moongate show {run.run_id}"),
+        ("All runs on one page, to sort, filter and compare", "moongate report --open"),
     )

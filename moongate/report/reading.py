@@ -59,16 +59,23 @@ def read_training(folder: Path) -> TrainingRecord:
     losses = ("step", "instance_loss", "prior_loss")
     rows = _rows(folder / "train_steps.parquet", (*losses, "status", "fault", "micro_batch"))
     made = [row for row in rows if row["status"] == "ok"]
-    validation = folder / "validation.parquet"
-    points = _rows(validation, ("step", "validation_loss")) if validation.exists() else []
+    validation, chosen_step = read_validation(folder)
     facts = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
     return TrainingRecord(
         steps=tuple(TrainStep(**{name: row[name] for name in losses}) for row in made),
-        validation=tuple(ValidationPoint(row["step"], row["validation_loss"]) for row in points),
-        chosen_step=facts["step"],
+        validation=validation,
+        chosen_step=chosen_step,
         reason=facts["reason"],
         incidents=tuple(_incidents(rows)),
     )
+
+
+def read_validation(folder: Path) -> tuple[tuple[ValidationPoint, ...], int]:
+    """The held-out losses of the adapter in `folder`, none without held-out pictures, and its step."""
+    path = folder / "validation.parquet"
+    rows = _rows(path, ("step", "validation_loss")) if path.exists() else []
+    facts = json.loads((folder / "adapter.json").read_text(encoding="utf-8"))
+    return tuple(ValidationPoint(row["step"], row["validation_loss"]) for row in rows), facts["step"]
 
 
 def _incidents(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

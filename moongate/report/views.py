@@ -60,6 +60,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class OriginView:
+    """What the run repeats: the parent's id, its report's address (empty when the id is none), and how."""
+
+    parent: str
+    href: str
+    words: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SubjectSection:
     """The pictures the model learned from and those it never saw."""
 
@@ -222,6 +232,7 @@ class Page:
     title: str
     run_id: str
     meta: tuple[str, ...]
+    origin: OriginView | None
     headline: str
     verdict: str
     verdict_reason: str

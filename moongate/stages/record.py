@@ -23,7 +23,7 @@ from moongate.runs import RunRecord, StageEntry, run_folder
 from moongate.stages.context import StageContext
 
 if TYPE_CHECKING:
-    from moongate.report.evidence import Evidence, RunFacts, SettingGroup, StageFact
+    from moongate.report.evidence import Ancestry, Evidence, RunFacts, SettingGroup, StageFact
 
 STAGE = "record"
 
@@ -192,7 +192,14 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         caveats=inputs.run.caveats(),
         verdict=inputs.run.verdict,
         verdict_reason=inputs.run.verdict_reason,
+        ancestry=_ancestry(inputs.run),
     )
+
+
+def _ancestry(run: RunRecord) -> "Ancestry | None":
+    from moongate.report.evidence import Ancestry
+
+    return Ancestry(run.parent, run.from_stage or "", run.overrides, run.force) if run.parent else None
 
 
 def _setting_groups(config: RunConfig) -> tuple["SettingGroup", ...]:

@@ -105,3 +105,20 @@ def test_sizes_and_ages_are_said_as_people_say_them() -> None:
         "5.0 GiB",
     ]
     assert [age(timedelta(hours=hours)) for hours in (0.01, 30, 60)] == ["36.0 s", "30 h 00 min", "2 days"]
+
+
+def test_report_builds_the_index_and_prints_only_its_path(moongate: Command, root: Path) -> None:
+    done = moongate("report")
+    assert (done.exit_code, done.stdout) == (0, f"{root / 'index.html'}\n")
+    page = (root / "index.html").read_text(encoding="utf-8")
+    assert all(f'<tr id="{run_id(number)}"' in page for number in (1, 2))
+
+
+def test_report_imports_neither_prefect_nor_torch_nor_matplotlib(root: Path) -> None:
+    code = (
+        "import sys; from flows.cli import app; app(['report'], standalone_mode=False); "
+        "print(sorted({'prefect', 'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    environment = os.environ | {"MOONGATE_HOME": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr

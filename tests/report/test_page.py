@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.source import BaseSource
-from moongate.report.evidence import Evidence, Setting, SettingGroup
+from moongate.report.evidence import Ancestry, Evidence, Setting, SettingGroup
 from moongate.report.page import build_page, render
 from moongate.stages.record import gather
 from tests.run_material import HALF_WIDTH, HOSTILE, PROMPTS, RUN_ID, SEEDS, png, run_inputs, summary_row
@@ -89,6 +90,7 @@ def with_markup_everywhere(evidence: Evidence) -> Evidence:
             run,
             **dict.fromkeys(words, HOSTILE),
             caveats=(HOSTILE,),
+            ancestry=Ancestry(HOSTILE, HOSTILE, (HOSTILE,)),
             versions=((HOSTILE, HOSTILE),),
             settings=(SettingGroup(HOSTILE, HOSTILE, (setting,)),),
         ),
@@ -223,3 +225,26 @@ def test_the_page_names_its_run_links_within_itself_and_stays_small(html: str, p
     assert len(ids) == len(set(ids))
     targets = {(found["href"] or "")[1:] for found in page.all("a")}
     assert targets <= set(ids)
+
+
+def test_a_run_that_repeats_another_leads_to_it_and_says_what_was_changed(evidence: Evidence) -> None:
+    parent = "r20260101-000000-bolt_duck-cafe"
+    ancestry = Ancestry(parent, "sample", ("sample.guidance=5",))
+    page = Reading(render(build_page(replace(evidence, run=replace(evidence.run, ancestry=ancestry)))))
+    assert f"../{parent}/report.html" in [link["href"] for link in page.all("a")]
+    assert f"Repeats {parent} from sample on sample.guidance=5" in page.text
+
+
+def test_what_is_no_id_of_a_run_becomes_no_link(evidence: Evidence) -> None:
+    ancestry = Ancestry("../../elsewhere")
+    page = Reading(render(build_page(replace(evidence, run=replace(evidence.run, ancestry=ancestry)))))
+    assert "Repeats ../../elsewhere nothing changed" in page.text
+    assert not [link for link in page.all("a") if "elsewhere" in str(link["href"])]
+
+
+def test_no_script_may_run_on_the_page_and_headings_go_down_one_level_at_a_time(page: Reading) -> None:
+    (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
+    assert str(policy).startswith("default-src 'none'; img-src data:;")
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(below - above <= 1 for above, below in pairwise(levels))

@@ -1,0 +1,84 @@
+"""Batches and sweeps as the page shows them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from moongate.campaign.outcomes import Outcome
+from moongate.campaign.recommendation import pareto_front
+from moongate.campaign.record import Campaign, campaign_folder
+from moongate.index.rows import SHORT_ID, day_and_time
+from moongate.index.shapes import Plot, plot
+from moongate.index.views import CampaignView, Link, MemberRow, Membership
+from moongate.report.numbers import percent
+from moongate.report.wording import sentence
+from moongate.runs import RunRecord
+
+
+def campaign_view(root: Path, campaign: Campaign, known: Mapping[str, RunRecord]) -> CampaignView:
+    """Word a campaign. `known` are the runs on the page, by id."""
+    best = campaign.recommendation
+    samples = campaign_folder(root, campaign.campaign_id) / "samples.png"
+    subjects = sorted({one.subject for one in campaign.outcomes})
+    of = subjects[0] if campaign.kind == "sweep" and subjects else f"{len(campaign.outcomes)} subjects"
+    return CampaignView(
+        campaign_id=campaign.campaign_id,
+        title=f"{campaign.kind.capitalize()} of {of}",
+        when=_when(campaign.campaign_id),
+        summary=sentence(campaign.summary),
+        recommendation=f"Take {best.outcome.name}: {sentence(best.reason)}" if best else "",
+        confirmation=sentence(best.confirmation) if best else "",
+        plot=_plot(campaign, known),
+        plot_alt=_plot_words(campaign),
+        samples=samples.relative_to(root).as_posix() if samples.is_file() else "",
+        members=tuple(_member(one, known) for one in campaign.outcomes),
+    )
+
+
+def memberships(campaigns: Sequence[Campaign]) -> dict[str, tuple[Membership, ...]]:
+    """Return, of each run, the campaigns that it was a member of."""
+    found: dict[str, list[Membership]] = defaultdict(list)
+    for campaign in campaigns:
+        link = Link(f"{campaign.kind} {campaign.campaign_id[-SHORT_ID:]}", f"#{campaign.campaign_id}")
+        for one in campaign.outcomes:
+            if one.run_id is not None:
+                found[one.run_id].append(Membership(link, tuple(one.overrides.split())))
+    return {run_id: tuple(of_run) for run_id, of_run in found.items()}
+
+
+def _when(campaign_id: str) -> str:
+    """Return the time that an id tells, or nothing when it tells none."""
+    stamp = campaign_id.partition("-")[2].rpartition("-")[0]
+    try:
+        return day_and_time(datetime.strptime(stamp, "%Y%m%d-%H%M%S"))
+    except ValueError:
+        return ""
+
+
+def _plot(campaign: Campaign, known: Mapping[str, RunRecord]) -> Plot | None:
+    measured = [(one.name, one.fidelities) for one in campaign.outcomes]
+    runs = (known.get(one.run_id or "") for one in campaign.outcomes)
+    gate = next((run.config.gate for run in runs if run is not None), None)
+    return plot(
+        [(name, place) for name, place in measured if place is not None],
+        [one.fidelities for one in pareto_front(campaign.outcomes) if one.fidelities is not None],
+        campaign.recommendation.outcome.name if campaign.recommendation else None,
+        (gate.min_fidelity, gate.min_prompt_fidelity) if gate else None,
+    )
+
+
+def _plot_words(campaign: Campaign) -> str:
+    front = ", ".join(one.name for one in pareto_front(campaign.outcomes))
+    return f"Subject fidelity across, prompt fidelity kept up, a dot a run. No run beats: {front}."
+
+
+def _member(one: Outcome, known: Mapping[str, RunRecord]) -> MemberRow:
+    return MemberRow(
+        name=one.name,
+        run=f"#{one.run_id}" if one.run_id in known else "",
+        badge=one.verdict if one.verdict and not one.failed else one.status,
+        fidelity=percent(one.fidelity),
+        prompt_fidelity=percent(one.prompt_fidelity),
+        error=one.error.strip().splitlines()[0] if one.error.strip() else "",
+    )
