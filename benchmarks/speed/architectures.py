@@ -100,7 +100,7 @@ def _write(architecture: Architecture, folder: Path) -> None:
     from transformers import CLIPTextConfig, CLIPTextModel
 
     with quiet_libraries(), torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(_SEED)
+        torch.default_generator.manual_seed(_SEED)
         tokenizer = _tokenizer(folder, architecture.max_tokens)
         pipeline = StableDiffusionPipeline(
             vae=AutoencoderKL(**architecture.vae).half(),

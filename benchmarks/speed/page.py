@@ -16,6 +16,7 @@ from benchmarks.speed.grid import outcome, speed_grid, target_grid, title
 from benchmarks.speed.plots import draw_growth
 from benchmarks.speed.rows import Row, read_how, read_rows
 from benchmarks.speed.workloads import WORKLOADS
+from flows.terminal import seconds
 
 PAGE = Path("docs/performance.md")
 NOTES = Path(__file__).with_name("notes.toml")

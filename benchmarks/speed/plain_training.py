@@ -55,18 +55,17 @@ class _PlainLoop:
         batch: int,
     ) -> None:
         import torch
-        from accelerate import Accelerator
         from diffusers import DDPMScheduler
         from torch.utils.data import DataLoader
 
         from moongate.models.base import load_model
         from moongate.models.devices import torch_dtype
+        from moongate.training.trainer import build_accelerator
 
         # The script's own default for a GPU is TF32 off, too, so both sides share this loader's settings.
         model = load_model(base, device, precision)
-        self._accelerator = Accelerator(
-            mixed_precision={"float32": "no", "bfloat16": "bf16"}[precision], cpu=device == "cpu"
-        )
+        # An ordinary Accelerator; only what an earlier one in this process left behind is forgotten.
+        self._accelerator = build_accelerator(model.device, precision)
         self._dtype = torch_dtype(precision)
         self._device = self._accelerator.device
         self._vae = model.vae.to(self._device, self._dtype)
@@ -77,7 +76,7 @@ class _PlainLoop:
         optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-6, weight_decay=1e-2)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
         data = _Pairs(pictures, prompt, model.tokenizer)
-        loader = DataLoader(data, batch_size=batch, shuffle=True, collate_fn=_collated)  # type: ignore[arg-type]
+        loader: Any = DataLoader(data, batch_size=batch, shuffle=True, collate_fn=_collated)  # type: ignore[arg-type]
         self._unet, self._optimizer, self._loader, self._schedule = self._accelerator.prepare(
             unet, optimizer, loader, schedule
         )

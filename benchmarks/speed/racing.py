@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.speed.meters import Meter
 from moongate.errors import MoongateError
@@ -46,12 +46,9 @@ class Done:
 Portion = Callable[[], Done]
 
 
-class Build(Protocol):
-    """Prepares a contender in its own process: a function at the top level of a module."""
-
-    def __call__(self, **arguments: Any) -> Portion:
-        """Return what does one portion of the work; called again and again."""
-        ...
+# Prepares a contender in its own process and returns what does one portion of the work, as often as asked: a
+# function at the top level of a module, and arguments that can be pickled.
+Build = Callable[..., Portion]
 
 
 @dataclass(frozen=True)
