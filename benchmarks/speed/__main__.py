@@ -118,7 +118,7 @@ class Figures:
         order = list(WORKLOADS)
         rows = sorted([*kept, *new], key=lambda row: (row.model, order.index(row.workload)))
         write_rows(self.path, rows, written)
-        self._unfinished.unlink()
+        self._unfinished.unlink(missing_ok=True)
 
 
 def benches(place: Path, device: str, size: str, peer: Path | None, progress: Progress) -> Iterator[Bench]:

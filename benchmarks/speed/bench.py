@@ -47,6 +47,11 @@ class Bench:
         """Return what all rows of a workload say."""
         return Subject(workload, self.base.name, self.device)
 
+    @property
+    def warm_ups(self) -> int:
+        """Portions before the first lap of long work: on a GPU one, on a CPU the cost would be the larger."""
+        return 1 if self.device.startswith("cuda") else 0
+
     @cached_property
     def material(self) -> Material:
         """Pictures of a subject and of other things, ingested and encoded by the ordinary stages."""

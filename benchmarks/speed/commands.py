@@ -27,7 +27,7 @@ def command(words: Sequence[str], environment: Mapping[str, str], fresh: str | N
 
     Args:
         words: after `python`.
-        environment: laid over this process's own.
+        environment: laid over this process's own, less what says which Prefect server to use.
         fresh: name of a variable that points to a new, empty folder in every lap, which is then removed; or
             None.
 
@@ -38,7 +38,7 @@ def command(words: Sequence[str], environment: Mapping[str, str], fresh: str | N
     def portion() -> Done:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             own = {fresh: folder} if fresh else {}
-            _run(words, {**os.environ, **environment, **own})
+            _run(words, {**_inherited(), **environment, **own})
         # Of the largest child that has ended; it only ever grows, so it is that of the largest lap.
         kibibytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         return Done(1, peak_bytes=kibibytes * 1024)
@@ -58,7 +58,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/api"
     home.mkdir(parents=True, exist_ok=True)
     environment = {
-        **os.environ,
+        **_inherited(),
         "PREFECT_HOME": str(home),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -77,6 +77,11 @@ def prefect_server(home: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def _inherited() -> dict[str, str]:
+    """Return this process's environment without a Prefect server of its user's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,11 +90,11 @@ def steps_trained(
 
 
 def subjects_learned(scratch: Path, settings: tuple[str, ...], subjects: tuple[Path, ...]) -> Portion:
-    """Return what runs `moongate batch` over links to the folders of some subjects, in an empty store."""
+    """Return what runs `moongate batch` over copies of the folders of some subjects, in an empty store."""
     folder = scratch / "subjects"
     folder.mkdir(parents=True)
     for subject in subjects:
-        (folder / subject.name).symlink_to(subject.resolve(), target_is_directory=True)
+        shutil.copytree(subject, folder / subject.name)
     words = ["-m", "flows.cli", "batch", str(folder), "--quiet"]
     words += [word for setting in settings for word in ("--set", setting)]
     return command(words, {"MOONGATE_HOME": str(scratch / "store")})

@@ -24,6 +24,7 @@ def pipeline_of(model: DiffusionModel, precision: str) -> Any:
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     from moongate.models.devices import torch_dtype
+    from moongate.models.quiet import quiet_libraries
 
     pipeline = StableDiffusionPipeline(
         vae=model.vae,
@@ -36,7 +37,8 @@ def pipeline_of(model: DiffusionModel, precision: str) -> Any:
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(model.device, torch_dtype(precision))
+    with quiet_libraries():
+        return pipeline.to(model.device, torch_dtype(precision))
 
 
 def draw(pipeline: Any, prompts: Sequence[str], steps: int, latents: Tensor | None = None) -> Any:

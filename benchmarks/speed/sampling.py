@@ -116,7 +116,7 @@ def _by_default(bench: Bench, prompts: Sequence[str], usual: str, best: int) -> 
             _theirs(bench, prompts[: size.sample_singles], usual, 1),
             _theirs(bench, prompts[:best], usual, best),
         ),
-        size.rounds,
+        min(3, size.rounds),
     )
     mine = ("moongate, bfloat16", laps["ours bfloat16"])
     largest, equal = picture_difference(
@@ -151,7 +151,7 @@ def _at_equal_precision(bench: Bench, prompts: Sequence[str], best: int) -> Iter
     for precision in ("float32", "bfloat16"):
         yield compared(
             bench.subject(NAME),
-            _case(size.sample_steps, f"both in {precision}"),
+            _case(size.sample_steps, f"the pipeline, both in {precision}"),
             _UNIT,
             1.0,
             (f"moongate, {precision}, batch {batch}", laps[f"ours {precision}"]),
@@ -176,7 +176,7 @@ def _ours(bench: Bench, prompts: Sequence[str], precision: str, batch: int) -> C
     filled = tuple(prompts[number % len(prompts)] for number in range(batch))
     drawing = Drawing(filled, 1, bench.size.sample_steps, batch)
     arguments = {"base": bench.base, "device": bench.device, "precision": precision, "drawing": drawing}
-    return Contender(f"ours {precision}", our_draws, arguments, bench.device, warm_ups=0)
+    return Contender(f"ours {precision}", our_draws, arguments, bench.device, bench.warm_ups)
 
 
 def _theirs(bench: Bench, prompts: Sequence[str], precision: str, batch: int) -> Contender:
@@ -188,7 +188,7 @@ def _theirs(bench: Bench, prompts: Sequence[str], precision: str, batch: int) ->
         "steps": bench.size.sample_steps,
         "batch": batch,
     }
-    return Contender(f"{precision} {batch}", pipeline_draws, arguments, bench.device, warm_ups=0)
+    return Contender(f"{precision} {batch}", pipeline_draws, arguments, bench.device, bench.warm_ups)
 
 
 def _case(steps: int, against: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.launching import FIGURES_FOLDER
 from benchmarks.speed import page
 from benchmarks.speed.growth import fits, fitted
 from benchmarks.speed.rows import Row, write_rows
@@ -72,3 +73,7 @@ def test_a_power_law_is_found_again() -> None:
 
 def test_notes_belong_to_workloads() -> None:
     assert page.read_notes(page.NOTES).keys() <= WORKLOADS.keys()
+
+
+def test_the_page_in_the_documentation_is_that_of_its_figures() -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(FIGURES_FOLDER)
