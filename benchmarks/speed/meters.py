@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memory
-
-if TYPE_CHECKING:
-    from moongate.models.base import DiffusionModel
+from moongate.models.source import BaseSource
 
 # Large enough that the rate no longer grows, small enough for a second's work.
 _SIDES = {"cpu": 2048, "cuda": 8192}
@@ -50,6 +48,7 @@ class Meter:
         return peak_memory_bytes()
 
 
+@cache
 def matrix_rate(device: str, precision: str) -> float:
     """Return the floating point operations a second of a large matrix product, the best of some.
 
@@ -73,11 +72,15 @@ def matrix_rate(device: str, precision: str) -> float:
     return 2 * side**3 / best
 
 
-def unet_operations(model: DiffusionModel) -> float:
+@cache
+def unet_operations(base: BaseSource, device: str) -> float:
     """Return the floating point operations of one sample through the UNet, forward."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from moongate.models.base import load_model
+
+    model = load_model(base, device, "float32")
     latent = torch.zeros(1, *model.latent_shape, device=model.device)
     text = torch.zeros(1, model.max_tokens, model.unet.config.cross_attention_dim, device=model.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

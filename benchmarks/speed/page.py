@@ -118,6 +118,7 @@ def _workloads(rows: Sequence[Row], notes: Mapping[str, str], folder: Path) -> I
         yield f"```bash\n.venv/bin/python -m benchmarks.speed --only {name}\n```\n\n"
         yield speed_grid(own).markdown() + "\n"
         yield from (f"- {title(row)}: {row.note}.\n" for row in own if row.note)
+        yield from (f"- The limit: {limit}.\n" for limit in dict.fromkeys(row.limit for row in own) if limit)
         yield "\n"
         yield from _plots(own, folder)
 

@@ -137,7 +137,8 @@ def _by_default(bench: Bench, prompts: Sequence[str], usual: str, best: int) -> 
         else replace(alone_row, note=note).aimed("ratio", "at least", 4.0),
         mine[1],
     )
-    batch = (f"pipeline, {usual}, best batch ({best})", laps[f"{usual} {best}"])
+    tried = ", ".join(map(str, size.peer_batches))
+    batch = (f"pipeline, {usual}, best batch ({best} of {tried})", laps[f"{usual} {best}"])
     row = compared(subject, _case(size.sample_steps, "its best batch"), _UNIT, 1.0, mine, batch)
     yield _limited(bench, row.aimed("ratio", "at least", 1.5 if on_gpu else 1.4), mine[1])
 
@@ -196,13 +197,10 @@ def _case(steps: int, against: str) -> str:
 
 
 def _limited(bench: Bench, row: Row, mine: Laps) -> Row:
-    from moongate.models.base import load_model
-
-    model = load_model(bench.base, bench.device, "bfloat16")
     rate = matrix_rate(bench.device, "bfloat16")
     evals = mine.unet_evals / mine.laps[0].done.items
     return replace(
         row,
-        share=evals * unet_operations(model) / mine.each / rate,
+        share=evals * unet_operations(bench.base, bench.device) / mine.each / rate,
         limit=f"{rate / 1e9:.0f} GFLOP/s of a bfloat16 matrix product on this machine",
     )

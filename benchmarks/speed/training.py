@@ -20,6 +20,7 @@ PRECISIONS = ("float32", "bfloat16")
 # A backward pass costs twice the forward pass: one product for the input's gradient, one for the weight's.
 _PASSES = 3
 LEARNING_RATE = 1e-6
+_GPU_SHARE, _GPU_GIBIBYTES = 0.45, 24.0
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -105,14 +106,24 @@ def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
         )
         wanted = goal if goal is not None else (equal[mine] if mine == theirs else None)
         row = row if wanted is None else row.aimed("ratio", "at least", wanted)
-        yield _with_limit(bench, row, mine, laps[f"ours {mine}"].each)
+        row = _with_limit(bench, row, mine, laps[f"ours {mine}"].each)
+        yield row
+        if on_gpu and mine == theirs == "bfloat16":
+            yield from _on_a_gpu(row)
+
+
+def _on_a_gpu(row: Row) -> Iterator[Row]:
+    """Yield what else a step on a GPU is to reach: a share of its matrix rate, and to fit into its memory."""
+    bare = replace(row, peer="", peer_value=None, ratio=None, ratio_low=None, ratio_high=None)
+    yield replace(bare, case=f"{row.case}: share of the matrix rate").aimed("share", "at least", _GPU_SHARE)
+    gibibytes = (row.ours_peak_bytes or 0) / 2**30
+    held = replace(bare, case=f"{row.case}: memory", unit="GiB", ours_value=gibibytes)
+    yield held.aimed("ours", "at most", _GPU_GIBIBYTES)
 
 
 def _with_limit(bench: Bench, row: Row, precision: str, seconds: float) -> Row:
     """Return the row with the share of the machine's matrix rate that the step's products reach."""
-    from moongate.models.base import load_model
-
-    operations = unet_operations(load_model(bench.base, bench.device, precision))
+    operations = unet_operations(bench.base, bench.device)
     samples = bench.size.train_batch * 2
     rate = matrix_rate(bench.device, precision)
     return replace(
