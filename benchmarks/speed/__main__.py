@@ -7,7 +7,7 @@ python -m benchmarks.speed --only sampling      one workload; the others keep th
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,6 @@ import typer
 from benchmarks.launching import (
     FIGURES_FOLDER,
     Output,
-    Stopwatch,
     command_line,
     launch,
     provenance,
@@ -27,8 +26,9 @@ from benchmarks.launching import (
 )
 from benchmarks.speed import page
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.figures import Figures
 from benchmarks.speed.grid import speed_grid
-from benchmarks.speed.rows import Row, read_how, read_rows, write_rows
+from benchmarks.speed.rows import read_rows
 from benchmarks.speed.sizes import FULL, SIZES
 from benchmarks.speed.workloads import WORKLOADS, for_model
 from moongate.config import BaseConfig
@@ -67,58 +67,18 @@ def main(
     if size not in SIZES:
         raise ConfigError("no such size", where="--size", why=f"it is {size!r}", fix="choose full or tiny")
     names = tuple(WORKLOADS) if only is None else _known(words_of(only, "--only"))
-    command = command_line(
-        NAME, [("--only", only, None), ("--size", size, FULL.name), ("--device", device, "auto")]
-    )
-    record, watch = Figures(output / f"{NAME}.parquet", output / f"{NAME}.unfinished.parquet"), Stopwatch()
+    options = [("--only", only, None), ("--size", size, FULL.name), ("--device", device, "auto")]
+    command = command_line(NAME, [*options, ("--peer", peer.name if peer else None, None)])
+    record, config = Figures(output, NAME, WORKLOADS), BaseConfig(device=device)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary, shown() as progress:
-        place = scratch or Path(temporary)
-        for bench in benches(place, device, size, peer, progress):
-            how = asdict(provenance(command, bench.base, BaseConfig(), watch.seconds))
-            record.measure(names, bench, {"size": size} | how)
-    record.finish(whole=only is None, seconds=watch.seconds)
+        for bench in benches(scratch or Path(temporary), device, size, peer, progress):
+            how = asdict(provenance(command, bench.base, config, seconds=0.0))
+            record.measure(for_model(names, bench), bench, {"size": size} | how)
+    record.finish(whole=only is None)
     rows = read_rows(record.path)
     page.write(output)
     results_screen().print(speed_grid(rows).terminal("Speed"))
     typer.echo(record.path)
-
-
-class Figures:
-    """The rows so far: those of a run that is going on in a file of their own, until it is whole."""
-
-    def __init__(self, path: Path, unfinished: Path) -> None:
-        self.path = path
-        self._unfinished = unfinished
-        self._how: dict[str, str] = {}
-
-    def measure(self, names: Sequence[str], bench: Bench, how: Mapping[str, str]) -> None:
-        """Measure workloads that an interrupted run of the same kind had not finished."""
-        for name in for_model(names, bench):
-            rows, known = read_rows(self._unfinished), read_how(self._unfinished)
-            same = all(known.get(key) == how[key] for key in ("command", "processor", "torch", "size"))
-            kept = rows if same else ()
-            self._how = {**how, "seconds": str(float(known["seconds"]) if same and kept else 0.0)}
-            if any(_is_of(row, name, bench) for row in kept):
-                continue
-            watch = Stopwatch()
-            found = tuple(WORKLOADS[name](bench))
-            self._how["seconds"] = str(float(self._how["seconds"]) + watch.seconds)
-            write_rows(self._unfinished, [*kept, *found], self._how)
-
-    def finish(self, *, whole: bool, seconds: float) -> None:
-        """Make the rows the figures; those of a part replace the same workloads, models and devices."""
-        new, old = read_rows(self._unfinished), () if whole else read_rows(self.path)
-        measured = {(row.workload, row.model, row.device) for row in new}
-        kept = [row for row in old if (row.workload, row.model, row.device) not in measured]
-        how = {**self._how, "seconds": f"{float(self._how.get('seconds', seconds)):.0f}"}
-        if whole or not old:
-            written = how
-        else:
-            written = {key: value for key, value in read_how(self.path).items() if key in how}
-        order = list(WORKLOADS)
-        rows = sorted([*kept, *new], key=lambda row: (row.model, order.index(row.workload)))
-        write_rows(self.path, rows, written)
-        self._unfinished.unlink(missing_ok=True)
 
 
 def benches(place: Path, device: str, size: str, peer: Path | None, progress: Progress) -> Iterator[Bench]:
@@ -145,10 +105,6 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
             fix=f"choose from {', '.join(WORKLOADS)}",
         )
     return names
-
-
-def _is_of(row: Row, name: str, bench: Bench) -> bool:
-    return (row.workload, row.model, row.device) == (name, bench.base.name, bench.device)
 
 
 if __name__ == "__main__":
