@@ -17,7 +17,7 @@ _OTHERS = ("cores", "device", "precision", "python", "base", "measured_utc", "se
 class Figures:
     """Rows as they come: in a file of their own until all workloads are measured, then in the figures.
 
-    So a benchmark that is stopped goes on with the workload it was in, and leaves the figures whole meanwhile.
+    So a benchmark that is stopped goes on with the workload it was in, and the figures stay whole meanwhile.
 
     Args:
         folder: of the figures.
