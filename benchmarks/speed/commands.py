@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from benchmarks.speed.racing import Done, Portion
 from moongate.errors import ConfigError
 
 _SERVER_TIMEOUT_S = 300
+_STOP_TIMEOUT_S = 20
 _POLL_S = 0.5
 
 
@@ -60,7 +62,7 @@ def prefect_server(home: Path) -> Iterator[str]:
     environment = {
         **_inherited(),
         "PREFECT_HOME": str(home),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
@@ -71,11 +73,12 @@ def prefect_server(home: Path) -> Iterator[str]:
             _wait(url, server)
             yield url
         finally:
-            server.terminate()
+            # The group, for the command starts the server as a process of its own.
+            os.killpg(server.pid, signal.SIGTERM)
             try:
-                server.wait(timeout=20)
+                server.wait(timeout=_STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
-                server.kill()
+                os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
 
 

@@ -96,7 +96,7 @@ class _PlainLoop:
             noise = torch.randn_like(latents)
             t = torch.randint(0, self._noise.config.num_train_timesteps, (len(latents),)).to(self._device)
             noisy = self._noise.add_noise(latents, noise, t)
-            prediction = self._unet(noisy, t, encoder_hidden_states=text).sample.float()
+            prediction = self._unet(noisy, t, encoder_hidden_states=text, return_dict=False)[0].float()
             wanted = self._wanted(latents, noise, t).float()
             instance, prior = prediction.chunk(2)
             wanted_instance, wanted_prior = wanted.chunk(2)
