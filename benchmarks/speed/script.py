@@ -53,8 +53,8 @@ def _written(bench: Bench) -> tuple[Path, Path]:
     for ref in (material.pictures, material.evaluation):
         folder = bench.scratch / f"script-{ref.digest[:8]}"
         folder.mkdir(exist_ok=True)
-        for picture in read_images(material.folder(ref)):
-            (folder / f"{picture.image_id[:40]}.png").write_bytes(picture.png)
+        for number, picture in enumerate(read_images(material.folder(ref))):
+            (folder / f"{number:04d}.png").write_bytes(picture.png)
         folders.append(folder)
     return folders[0], folders[1]
 
