@@ -6,6 +6,8 @@ python -m benchmarks.speed --only sampling      one workload; the others keep th
 
 from __future__ import annotations
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -37,6 +39,7 @@ from moongate.models.source import BaseSource, resolve_base
 from moongate.progress import Progress
 
 NAME = "speed"
+_TERMINATED = 143
 
 
 def main(
@@ -64,6 +67,8 @@ def main(
 
     Example: python -m benchmarks.speed --only training,sampling
     """
+    # An end like any other, so that servers and contenders are ended with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     if size not in SIZES:
         raise ConfigError("no such size", where="--size", why=f"it is {size!r}", fix="choose full or tiny")
     names = tuple(WORKLOADS) if only is None else _known(words_of(only, "--only"))
