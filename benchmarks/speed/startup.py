@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.commands import command, prefect_server
@@ -70,6 +71,8 @@ def _cached(bench: Bench) -> Iterator[Row]:
     row = alone(
         subject, "a fully cached run, a Prefect server running", "s", 1.0, ("moongate run", laps["served"])
     )
+    # The highest memory of its process is that of the warm-up, which built everything.
+    row = replace(row, ours_peak_bytes=None)
     yield row.aimed("ours", "at most", _CACHED_TARGET_S)
     yield alone(subject, "a fully cached run, a private server", "s", 1.0, ("moongate run", laps["private"]))
 
