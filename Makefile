@@ -2,6 +2,8 @@
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
 # make verify measure again what docs/results.md and docs/reliability.md say (about two hours on 2 cores; goes on where it was stopped)
+# make bench  measure again what docs/performance.md says (about 20 minutes on 2 cores; goes on where it was stopped)
+# make verify measure again what docs/results.md says (about two hours on 2 cores; goes on where it was stopped)
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -10,7 +12,7 @@ PYTHON  ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test verify check format lock clean
+.PHONY: help setup run test bench verify check format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -39,6 +41,9 @@ run: setup
 
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: setup
+	$(BIN)/python -m benchmarks.speed
 
 verify: setup
 	$(BIN)/python -m benchmarks.base_model

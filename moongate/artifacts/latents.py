@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 INDEX_NAME = "index.parquet"
 PROMPTS_NAME = "prompts.json"
 TEXT_NAME = "text.safetensors"
+_OPEN_SHARDS = 8
 
 
 class LatentSet:
@@ -56,6 +57,7 @@ class LatentSet:
         self.prompts: tuple[str, ...] = tuple(columns["prompt"])
         self._text_rows: list[int] = columns["text_row"]
         self._places = list(zip(columns["shard"], columns["row"], strict=True))
+        self._open: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -96,14 +98,22 @@ class LatentSet:
 
     def _latents(self, name: str, rows: Sequence[int]) -> "Tensor":
         import torch
-        from safetensors import safe_open
 
         found: dict[int, Tensor] = {}
         for shard, members in self._by_shard(rows).items():
-            with safe_open(self.folder / shard, framework="pt") as file:
-                stacked = file.get_slice(name)
-                found |= {row: stacked[self._places[row][1]] for row in members}
+            stacked = self._shard(shard).get_slice(name)
+            found |= {row: stacked[self._places[row][1]] for row in members}
         return torch.stack([found[row] for row in rows])
+
+    def _shard(self, name: str) -> Any:
+        """Return an open shard. Opening one takes longer than reading a row, so the last few stay open."""
+        from safetensors import safe_open
+
+        if name not in self._open:
+            while len(self._open) >= _OPEN_SHARDS:
+                self._open.pop(next(iter(self._open)))
+            self._open[name] = safe_open(self.folder / name, framework="pt")
+        return self._open[name]
 
     def _by_shard(self, rows: Sequence[int]) -> Mapping[str, list[int]]:
         members: dict[str, list[int]] = {}

@@ -1,9 +1,8 @@
-"""Which contact sheets and curves a run gets as PNG files."""
+"""Which contact sheets a run gets as PNG files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moongate.report.curves import as_png, loss_curve, validation_curve
 from moongate.report.evidence import Evidence, InversionResult, Shot, SubjectPicture
 from moongate.report.galleries import method_name
 from moongate.report.numbers import decibels
@@ -36,17 +35,6 @@ def sheets_of(evidence: Evidence) -> tuple[Sheet, ...]:
         Sheet("inversions", "Evaluation images, inverted and redrawn", _inversion_cells(evidence.inversions)),
     )
     return tuple(sheet for sheet in sheets if sheet.cells)
-
-
-def curve_pictures(evidence: Evidence) -> tuple[tuple[str, bytes], ...]:
-    """(name, PNG) of each training curve that has points."""
-    fit = evidence.fit
-    if fit is None:
-        return ()
-    curves = [("loss", loss_curve(fit))] if fit.steps else []
-    if fit.validation:
-        curves.append(("validation", validation_curve(fit)))
-    return tuple((name, as_png(figure)) for name, figure in curves)
 
 
 def _subject_cells(pictures: Sequence[SubjectPicture]) -> tuple[Cell, ...]:

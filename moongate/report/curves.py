@@ -34,6 +34,16 @@ class Palette:
 PALETTE = Palette()
 
 
+def training_curves(record: TrainingRecord | None) -> tuple[tuple[str, Figure], ...]:
+    """Name and drawing of each curve that has points."""
+    if record is None:
+        return ()
+    curves = [("loss", loss_curve(record))] if record.steps else []
+    if record.validation:
+        curves.append(("validation", validation_curve(record)))
+    return tuple(curves)
+
+
 def loss_curve(record: TrainingRecord) -> Figure:
     """Training loss per step: raw values faint, their exponential mean solid, instance and prior apart."""
     figure, axes = blank_axes("optimizer step", "loss (mean squared error)")

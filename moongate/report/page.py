@@ -1,9 +1,11 @@
 """The report: evidence in, one self-contained HTML page out."""
 
+from collections.abc import Mapping
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from moongate.report import curves
+from moongate.report.drawings import svgs_of
 from moongate.report.evidence import Ancestry, Evidence, RunFacts, TrainingRecord
 from moongate.report.galleries import (
     class_section,
@@ -32,8 +34,13 @@ TEMPLATE = "report.html.j2"
 EXAMPLE = "sample.guidance=5"
 
 
-def build_page(evidence: Evidence) -> Page:
-    """Word, round and order everything that the page shows."""
+def build_page(evidence: Evidence, curves: Mapping[str, str] | None = None) -> Page:
+    """Word, round and order everything that the page shows.
+
+    Args:
+        evidence: all of a run.
+        curves: the SVG of each training curve by name, where they are drawn already.
+    """
     run, verdict = evidence.run, judge(evidence.scores)
     return Page(
         title=f"{run.subject} as “{run.identifier} {run.class_noun}”",
@@ -50,7 +57,7 @@ def build_page(evidence: Evidence) -> Page:
         subject=subject_section(evidence),
         samples=samples_section(evidence),
         class_pictures=class_section(evidence),
-        training=training_section(evidence),
+        training=training_section(evidence, svgs_of(evidence.fit) if curves is None else curves),
         inversions=inversion_section(evidence),
         inversion_metrics=inversion_metrics_section(evidence),
         inverted_samples=inverted_samples_section(evidence),
@@ -79,21 +86,21 @@ def render(page: Page) -> str:
     return environment.get_template(TEMPLATE).render(page=page, style=style)
 
 
-def training_section(evidence: Evidence) -> TrainingSection | Missing:
+def training_section(evidence: Evidence, curves: Mapping[str, str]) -> TrainingSection | Missing:
     """Both curves and the reason for the step that was kept."""
     fit = evidence.fit
     if fit is None:
         return Missing("This run trained no adapter.")
     return TrainingSection(
-        validation=_validation_view(fit),
-        loss=_loss_view(fit),
+        validation=_validation_view(fit, curves),
+        loss=_loss_view(fit, curves),
         chosen_step=fit.chosen_step,
         reason=sentence(fit.reason),
         incidents=fit.incidents,
     )
 
 
-def _validation_view(fit: TrainingRecord) -> Curve | Missing:
+def _validation_view(fit: TrainingRecord, curves: Mapping[str, str]) -> Curve | Missing:
     if not fit.validation:
         return Missing("There was no validation: the subject has no held-out pictures.")
     points = sorted(fit.validation, key=lambda point: point.step)
@@ -105,10 +112,10 @@ def _validation_view(fit: TrainingRecord) -> Curve | Missing:
         f"lowest {decimal(best.loss, 4)} at step {best.step}; step {fit.chosen_step} kept."
     )
     note = "Same noise and timesteps at every point, so the points differ by the weights alone."
-    return Curve("Validation", curves.as_svg(curves.validation_curve(fit), "validation"), alt, note)
+    return Curve("Validation", curves["validation"], alt, note)
 
 
-def _loss_view(fit: TrainingRecord) -> Curve | Missing:
+def _loss_view(fit: TrainingRecord, curves: Mapping[str, str]) -> Curve | Missing:
     if not fit.steps:
         return Missing("No training steps were recorded.")
     first, last = fit.steps[0], fit.steps[-1]
@@ -117,7 +124,7 @@ def _loss_view(fit: TrainingRecord) -> Curve | Missing:
         f"{decimal(last.instance_loss, 4)} at step {last.step}."
     )
     note = "Each step draws its own timesteps, so single steps scatter; the bold line is their running mean."
-    return Curve("Training loss", curves.as_svg(curves.loss_curve(fit), "loss"), alt, note)
+    return Curve("Training loss", curves["loss"], alt, note)
 
 
 def _meta(evidence: Evidence) -> tuple[str, ...]:

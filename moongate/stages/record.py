@@ -1,6 +1,6 @@
 """Record: the tables, contact sheets, report and exported model of one run. None is content addressed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from moongate.artifacts.tables import stamped, write_run_table
 from moongate.config import RunConfig
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
+from moongate.report.drawings import SHEETS_NAME, kept_curves
 from moongate.report.export import export_model, is_exported
 from moongate.runs import RunRecord, StageEntry, run_folder
 from moongate.stages.context import StageContext
@@ -82,9 +83,9 @@ def record(config: RunConfig, inputs: RecordInputs, context: StageContext) -> Re
         folder.mkdir(parents=True, exist_ok=True)
         evidence = gather(config, inputs, context.store)
         write_tables(config, inputs, context.store)
-        _write_sheets(folder / "sheets", evidence, config.record.contact_sheet_columns)
+        _write_sheets(folder / SHEETS_NAME, evidence, config.record.contact_sheet_columns)
         export_model(folder, inputs.base, inputs.adapter, context.store)
-        _write_report(report, evidence)
+        _write_report(report, evidence, kept_curves(folder, inputs.adapter.digest, evidence.fit))
     return RecordRef(inputs.run_id, report)
 
 
@@ -223,21 +224,18 @@ def _setting_groups(config: RunConfig) -> tuple["SettingGroup", ...]:
 
 
 def _write_sheets(folder: Path, evidence: "Evidence", columns: int) -> None:
-    from moongate.report.album import curve_pictures, sheets_of
+    from moongate.report.album import sheets_of
     from moongate.report.sheets import contact_sheet, write_sheet
 
     folder.mkdir(exist_ok=True)
     for sheet in sheets_of(evidence):
         write_sheet(folder / f"{sheet.name}.png", contact_sheet(sheet.title, sheet.cells, columns))
-    for name, png in curve_pictures(evidence):
-        with atomic_file(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(png)
 
 
-def _write_report(path: Path, evidence: "Evidence") -> None:
+def _write_report(path: Path, evidence: "Evidence", curves: Mapping[str, str]) -> None:
     from moongate.report.page import build_page, render
 
-    _write_text(path, render(build_page(evidence)))
+    _write_text(path, render(build_page(evidence, curves)))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -44,12 +44,34 @@ def moongate(environment: dict[str, str]) -> Command:
     return run
 
 
-def test_without_a_server_the_terminal_shows_the_run_and_no_server(
-    moongate: Command, preset: str, first: RunRecord
+# The command, and after it the libraries that a run which finds everything has no need of.
+NAMING_LIBRARIES = """
+import sys
+from flows.cli import main
+try:
+    main()
+finally:
+    print([name for name in ("torch", "diffusers", "transformers", "matplotlib") if name in sys.modules])
+"""
+
+
+@pytest.fixture(scope="module")
+def found(environment: dict[str, str], preset: str) -> subprocess.CompletedProcess[str]:
+    """A run that finds everything in the store, without a server; it prints which libraries it imported."""
+    command = [sys.executable, "-c", NAMING_LIBRARIES, "run", "--preset", preset]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_run_that_finds_everything_imports_neither_torch_nor_what_draws(
+    found: subprocess.CompletedProcess[str],
 ) -> None:
-    done = moongate("run", "--preset", preset)
-    assert (done.returncode, done.stdout) == (0, "")
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("verdict ")]
+    assert (found.returncode, found.stdout) == (0, "[]\n")
+
+
+def test_without_a_server_the_terminal_shows_the_run_and_no_server(
+    found: subprocess.CompletedProcess[str], first: RunRecord
+) -> None:
+    lines = [line for line in found.stderr.splitlines() if not line.startswith("verdict ")]
     stages, closing = lines[: len(first.stages)], lines[len(first.stages) :]
     assert [line.split()[0] for line in stages] == [entry.stage for entry in first.stages]
     assert [line.endswith("cached") for line in stages] == [True] * (len(stages) - 1) + [False]
