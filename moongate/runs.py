@@ -51,6 +51,7 @@ class StageEntry(BaseModel):
     unet_evals: int
     device: str
     peak_memory_bytes: int
+    leased: str = Field("", description="The device that was held, as its whole host knows it; empty = none.")
     rebuilt: str = Field("", description="How a forced second build compared with the stored artifact.")
 
 
@@ -121,6 +122,7 @@ class Run:
             device=obtained.facts.device,
             peak_memory_bytes=obtained.peak_memory_bytes,
             rebuilt=obtained.rebuilt,
+            leased=obtained.leased,
         )
         self._add(entry)
 
@@ -162,6 +164,8 @@ class Run:
         how = "cached" if entry.cached else f"done in {entry.wall_s:.1f} s"
         if entry.rebuilt:
             how = f"built a second time in {entry.wall_s:.1f} s: {entry.rebuilt}"
+        if entry.leased:
+            how += f" on {entry.leased}"
         _log.info("%-8s  %-11s  %s", entry.stage, entry.role, how)
 
     def _write(self, **changes: object) -> None:

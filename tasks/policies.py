@@ -1,7 +1,7 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -12,7 +12,9 @@ from prefect.tasks import Task
 from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
+from moongate.models.tenancy import Tenant, tenancy
 from moongate.stages.context import StageContext
+from tasks.labels import label_with_device, task_run_name
 from tasks.progress import current_progress
 
 C = TypeVar("C")
@@ -38,10 +40,12 @@ class Terms:
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         rebuild: build a second time what the store has, and say how the result compares.
+        run_id: the run that it is performed for; those who wait for its device are told.
     """
 
     device: str = "auto"
     rebuild: bool = False
+    run_id: str = ""
 
     def store(self) -> Store:
         """Return the store that the stage asks."""
@@ -77,7 +81,9 @@ def performed(
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
-    obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
+    purpose = f"{task_run_name()} of {terms.run_id or 'no run'}"
+    with tenancy(Tenant(purpose, label_with_device)) as tenant:
+        obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
-    return obtained
+    return replace(obtained, leased=", ".join(tenant.devices))

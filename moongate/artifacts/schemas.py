@@ -225,7 +225,7 @@ RUNS = Table(
 
 STAGES = Table(
     "stages",
-    1,
+    2,
     "run x stage instance x attempt",
     pa.schema(
         [
@@ -233,6 +233,8 @@ STAGES = Table(
             # role tells apart the instances of one stage, such as ingest of training and of held-out pictures
             *_required(stage=_TEXT, role=_TEXT, attempt=_COUNT, digest=_TEXT, cached=_FLAG, wall_s=_REAL),
             *_required(items=_COUNT, unet_evals=_COUNT, peak_memory_bytes=_COUNT, device=_TEXT),
+            # leased: which device of which host was held meanwhile; null for none, as for what is cached
+            *_optional(leased=_TEXT),
         ]
     ),
 )

@@ -54,6 +54,7 @@ class Obtained(Generic[R]):
         facts: of the build; `unet_evals` is 0 when cached, for none was evaluated now.
         peak_memory_bytes: highest resident memory of this process meanwhile.
         rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
+        leased: the device that was held for it, as every process of the host knows it; empty for none.
     """
 
     ref: R
@@ -62,6 +63,7 @@ class Obtained(Generic[R]):
     facts: BuildFacts
     peak_memory_bytes: int
     rebuilt: str = ""
+    leased: str = ""
 
 
 class Store:

@@ -1,0 +1,32 @@
+"""What a task run is called while it works: its stage and role, and the device that it got."""
+
+from contextlib import suppress
+
+from httpx import HTTPError
+from prefect import get_client, runtime
+from prefect.context import TaskRunContext
+from prefect.exceptions import PrefectException
+
+_ON, _TAG = " on ", "device:"
+
+
+def task_run_name() -> str:
+    """Return the name of the task run that this is called in; "a stage" outside of one."""
+    return runtime.task_run.name or "a stage"
+
+
+def label_with_device(device: str) -> None:
+    """Add the device to name and tags of the task run that this is called in.
+
+    A device is known only in the middle of a task. Its end is reported with the new name and tags; meanwhile
+    the server is told the name, if it has heard of the task run yet.
+    """
+    context = TaskRunContext.get()
+    if context is None:
+        return
+    task_run = context.task_run
+    # A second try may get another device, and is the same task run.
+    task_run.name = f"{task_run.name.partition(_ON)[0]}{_ON}{device}"
+    task_run.tags = [*(tag for tag in task_run.tags if not tag.startswith(_TAG)), f"{_TAG}{device}"]
+    with suppress(HTTPError, PrefectException), get_client(sync_client=True) as client:
+        client.set_task_run_name(task_run.id, task_run.name)
