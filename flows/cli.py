@@ -14,6 +14,7 @@ import typer
 import moongate
 from flows import cli_campaign as campaign
 from flows import cli_history as history
+from flows import cli_services as services
 from flows.cli_options import (
     AllowRejects,
     Base,
@@ -149,6 +150,9 @@ for command in (
     history.why,
     history.diff,
     history.gc,
+    services.up,
+    services.status,
+    services.down,
 ):
     app.command()(command)
 
