@@ -25,6 +25,7 @@ from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.errors import InputError, StoreError
 from moongate.redaction import redacted
+from moongate.watchdog import verdict
 
 Verb = Literal["ingest", "prior", "cache", "train", "invert", "sample", "evaluate", "record"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -237,13 +238,22 @@ def load_run(root: Path, wanted: str) -> RunRecord:
     return record
 
 
+def run_of(root: Path, token: str, since: datetime) -> RunRecord | None:
+    """Return the run that was named with this token and started at `since` or later; None for none.
+
+    A run's id ends in the first digits of its token; an older run may by chance end in the same ones.
+    """
+    fitting = (one for one in list_runs(root) if one.run_id.endswith(f"-{token[:4]}"))
+    return next((one for one in fitting if datetime.fromisoformat(one.started_utc) >= since), None)
+
+
 def _read(folder: Path) -> RunRecord | None:
     try:
         record = RunRecord.model_validate_json((folder / "run.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     if record.status == "running" and not _is_alive(folder):
-        return record.model_copy(update={"status": "interrupted"})
+        return record.model_copy(update={"status": "interrupted", "error": verdict(folder)})
     return record
 
 

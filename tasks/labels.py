@@ -1,18 +1,27 @@
-"""What a task run is called while it works: its stage and role, and the device that it got."""
+"""What the server is told of a task run while it works: its stage and role, and the device that it got."""
 
 from contextlib import suppress
 
 from httpx import HTTPError
 from prefect import get_client, runtime
 from prefect.context import TaskRunContext
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import PrefectException
+from prefect.logging.handlers import APILogWorker
 
+FLUSH_TIMEOUT_S = 5
 _ON, _TAG = " on ", "device:"
 
 
 def task_run_name() -> str:
     """Return the name of the task run that this is called in; "a stage" outside of one."""
     return runtime.task_run.name or "a stage"
+
+
+def flush_reports() -> None:
+    """Send what Prefect's background threads still hold, for the process is about to end."""
+    APILogWorker.drain_all(timeout=FLUSH_TIMEOUT_S)
+    EventsWorker.drain_all(timeout=FLUSH_TIMEOUT_S)
 
 
 def label_with_device(device: str) -> None:

@@ -127,6 +127,6 @@ def _require_free_port(host: str, port: int) -> None:
                 "the server's port cannot be used",
                 where=f"{host}:{port}",
                 why=str(error),
-                fix="choose another one with --port; or, if a Prefect server runs there that you want to use, "
+                fix="choose another one with --port; or, to use a Prefect server that runs there, "
                 f"set PREFECT_API_URL=http://{host}:{port}/api",
             ) from error

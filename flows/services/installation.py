@@ -124,7 +124,10 @@ def _restore(client: SyncPrefectClient, before: Activity) -> None:
 
 
 def _set_active(client: SyncPrefectClient, deployment: UUID, schedule: UUID, *, active: bool) -> None:
-    client.request("PATCH", f"/deployments/{deployment}/schedules/{schedule}", json={"active": active})
+    where = {"id": deployment, "schedule_id": schedule}
+    client.request(
+        "PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=where, json={"active": active}
+    )
 
 
 def _apply(project: Path) -> None:
