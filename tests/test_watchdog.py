@@ -30,7 +30,8 @@ def works():
             advance(1)
 
 folder, what, limit_s = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-with watchdog.watched(limit_s, "train tuned of r1", folder, lambda: print("sent", flush=True)) as sign_of_life:
+say = lambda: print("sent", flush=True)
+with watchdog.watched(limit_s, "train tuned of r1", folder, say) as sign_of_life:
     from moongate.progress import Silent
     progress = watchdog.Watched(Silent(), sign_of_life)
     # CDLL lets other threads run during the call; PyDLL keeps the interpreter to itself.

@@ -25,8 +25,9 @@ from moongate.artifacts.locks import exclusive
 from moongate.errors import ConfigError
 from moongate.models.leases import Device, holders, lease_folder
 
-# A first start migrates an empty database, which was seen to take minutes on a busy machine.
-SERVER_TIMEOUT_S = 300.0
+# A server that dies is noticed at once, so patience costs nothing: its start was seen to take more than five
+# minutes on a busy machine.
+SERVER_TIMEOUT_S = 900.0
 PATIENCE_S = 15.0
 
 
