@@ -17,11 +17,13 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
-from flows.services.crew import CPU_POOL, GPU_POOL
+from flows.services.crew import CPU_POOL, GPU_POOL, services_place
 from moongate.artifacts.digests import file_digest
+from moongate.artifacts.store import Store
 from moongate.errors import ConfigError
 
 PREFECT_FILE = Path("deployments/prefect.yaml")
+STAMP = "deployments.applied"
 ZOMBIES = "moongate: runs without a heartbeat have crashed"
 # Six of the workers' heartbeats: a native call that keeps Python from running delays some of them.
 SILENCE = timedelta(seconds=180)
@@ -147,3 +149,14 @@ def _apply(project: Path) -> None:
             why=(done.stderr or done.stdout).strip()[-1000:],
             fix="mend what it says, then the same command again",
         )
+
+
+def main() -> None:
+    """Install everything on the server of PREFECT_API_URL: for a machine whose services others start."""
+    stamp = services_place(Store.from_environment().root).folder / STAMP
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    install(project_folder(), stamp)
+
+
+if __name__ == "__main__":
+    main()
