@@ -1,4 +1,5 @@
 # make run    set everything up in .venv and run the main job
+# make up     set everything up and start a Prefect server and workers; .venv/bin/moongate down ends them
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
 # make verify measure again what docs/results.md says (about two hours on 2 cores; goes on where it was stopped)
@@ -10,7 +11,7 @@ PYTHON  ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test verify check format lock clean
+.PHONY: help setup run up test verify check format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -37,6 +38,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup
 	@$(BIN)/moongate run
 
+up: setup
+	@$(BIN)/moongate up
+
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile
 
@@ -47,6 +51,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.operations
 	$(BIN)/python -m benchmarks.results_page
 
 check: setup

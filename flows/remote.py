@@ -104,6 +104,7 @@ def _nobody(client: SyncPrefectClient, pool: str) -> str:
     online = WorkerFilter(status=WorkerFilterStatus(any_=[WorkerStatus.ONLINE]))
     payload = {"workers": online.model_dump(mode="json"), "limit": 1}
     where = {"work_pool_name": pool}
-    path = "/work_pools/{work_pool_name}/workers/filter"
-    found = client.request("POST", path, path_params=where, json=payload).json()
-    return "" if found else ", and none is there: moongate up"
+    answer = client.request(
+        "POST", "/work_pools/{work_pool_name}/workers/filter", path_params=where, json=payload
+    )
+    return "" if answer.json() else ", and none is there: moongate up"
