@@ -21,6 +21,8 @@ from prefect.exceptions import ObjectNotFound
 from moongate.errors import ConfigError
 
 POLL_S = 1.0
+# A process sends its last lines after its last state, in batches of two seconds.
+LINGER_S = 3.0
 # Log lines of one run come in batches, and not in the order of their times.
 OVERLAP = timedelta(seconds=15)
 OWN_LOGGER = "moongate"
@@ -66,8 +68,12 @@ def follow(flow_run_id: UUID, say: Say) -> State:
                 seen = run.state.name or ""
                 say(_told(client, run, run.state), INFO)
             if run.state is not None and ended:
-                return run.state
+                break
             time.sleep(POLL_S)
+        time.sleep(LINGER_S)
+        for log in journal.news():
+            say(log.message, log.level)
+        return run.state
 
 
 class _Journal:
