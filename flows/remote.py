@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from logging import INFO, WARNING
 from uuid import UUID
 
+from httpx import TransportError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     LogFilter,
@@ -55,24 +57,34 @@ def submit(deployment: str, parameters: Mapping[str, object]) -> FlowRun:
 
 
 def follow(flow_run_id: UUID, say: Say) -> State:
-    """Say what a flow run logs and which states it comes to, until it has ended; return the last state."""
+    """Say what a flow run logs and which states it comes to, until it has ended; return the last state.
+
+    A server that does not answer is asked again: the run goes on without it, and so does this.
+    """
     with get_client(sync_client=True) as client:
-        journal = _Journal(client, flow_run_id)
-        seen = ""
+        journal, seen, answers = _Journal(client, flow_run_id), "", True
         while True:
-            run = client.read_flow_run(flow_run_id)
-            ended = run.state is not None and run.state.is_final()
-            for log in journal.news():
+            try:
+                run, news = client.read_flow_run(flow_run_id), journal.news()
+            except TransportError as error:
+                if answers:
+                    say(f"the server does not answer ({type(error).__name__}); asking again", WARNING)
+                answers = False
+                time.sleep(POLL_S)
+                continue
+            answers = True
+            for log in news:
                 say(log.message, log.level)
             if run.state is not None and run.state.name != seen:
                 seen = run.state.name or ""
                 say(_told(client, run, run.state), INFO)
-            if run.state is not None and ended:
+            if run.state is not None and run.state.is_final():
                 break
             time.sleep(POLL_S)
         time.sleep(LINGER_S)
-        for log in journal.news():
-            say(log.message, log.level)
+        with suppress(TransportError):
+            for log in journal.news():
+                say(log.message, log.level)
         return run.state
 
 

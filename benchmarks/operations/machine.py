@@ -13,8 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
+from httpx import TransportError
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
 
 from flows.remote import submit
 from flows.services.crew import services_place
@@ -90,14 +90,13 @@ class Machine:
         first = list_runs(self.store)[-1].run_id
         return submit(f"rerun/{stage}", {"run": first, "overrides": list(changes)}).id
 
-    def flow_run(self, flow_run_id: UUID) -> FlowRun:
-        """Return what the server knows of a flow run."""
-        with get_client(sync_client=True) as client:
-            return client.read_flow_run(flow_run_id)
-
     def state(self, flow_run_id: UUID) -> str:
-        """Return the name of a flow run's state, as the UI shows it."""
-        state = self.flow_run(flow_run_id).state
+        """Return the name of a flow run's state, as the UI shows it; empty while the server does not answer."""
+        try:
+            with get_client(sync_client=True) as client:
+                state = client.read_flow_run(flow_run_id).state
+        except TransportError:
+            return ""
         return (state.name or "") if state else ""
 
     def retry(self, flow_run_id: UUID) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from flows.server import configured_url
 from flows.services.crew import (
     SERVER,
     Surroundings,
@@ -93,10 +94,10 @@ def device_holders(devices: Sequence[Device]) -> list[tuple[Device, Holder | Non
 def surroundings(store: Path, host: str, port: int) -> tuple[Surroundings, bool]:
     """Return where services are to live, and whether the server is one of them.
 
-    A server that PREFECT_API_URL names and that is not ours is used as it is.
+    A server that PREFECT_API_URL (or the active Prefect profile) names and that is not ours is used as it is.
     """
     store, own = store.resolve(), f"http://{host}:{port}/api"
-    chosen = os.environ.get("PREFECT_API_URL")
+    chosen = configured_url(os.environ)
     if chosen and chosen not in (own, remembered_url(store)):
         return Surroundings(store, chosen), False
     return Surroundings(store, running_url(store) or own), True

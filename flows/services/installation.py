@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -65,17 +64,22 @@ def install(project: Path, stamp: Path, silence: timedelta = SILENCE) -> bool:
         ConfigError: when the deployments cannot be applied.
     """
     with get_client(sync_client=True) as client:
-        for pool in (GPU_POOL, CPU_POOL):
-            _create_pool(client, pool)
-        _create_automation(client, silence)
+        prepare(client, silence)
         wanted = f"{file_digest(project / PREFECT_FILE)} {project} {client.api_url}\n"
-        before = dict(_schedules(client))
+        before = activity(client)
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and before:
             return False
         _apply(project)
-        _restore(client, before)
+        restore(client, before)
     stamp.write_text(wanted, encoding="utf-8")
     return True
+
+
+def prepare(client: SyncPrefectClient, silence: timedelta = SILENCE) -> None:
+    """Create the work pools, and the automation that marks runs without a heartbeat as crashed."""
+    for pool in (GPU_POOL, CPU_POOL):
+        _create_pool(client, pool)
+    _create_automation(client, silence)
 
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
@@ -109,14 +113,16 @@ def _create_automation(client: SyncPrefectClient, silence: timedelta) -> None:
         client.request("POST", "/automations/", json=automation.model_dump(mode="json"))
 
 
-def _schedules(client: SyncPrefectClient) -> Iterator[tuple[tuple[str, str], bool]]:
-    """Yield deployment and slug of every schedule, and whether it is active."""
-    for deployment in client.read_deployments():
-        for schedule in deployment.schedules:
-            yield (str(deployment.id), schedule.slug or ""), schedule.active
+def activity(client: SyncPrefectClient) -> Activity:
+    """Return by deployment and slug which schedules are active."""
+    return {
+        (str(deployment.id), schedule.slug or ""): schedule.active
+        for deployment in client.read_deployments()
+        for schedule in deployment.schedules
+    }
 
 
-def _restore(client: SyncPrefectClient, before: Activity) -> None:
+def restore(client: SyncPrefectClient, before: Activity) -> None:
     """Set schedules active or not as they were: applying a deployment resets them to what the file says."""
     for deployment in client.read_deployments():
         for schedule in deployment.schedules:

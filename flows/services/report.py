@@ -4,6 +4,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from flows.server import configured_url
 from flows.services.conduct import Standing, device_holders, is_healthy, place_of, standings
 from flows.services.crew import remembered_url
 from moongate.artifacts.holding import Holder
@@ -16,7 +17,7 @@ class GoingOn:
 
     Attributes:
         name: of the flow run.
-        deployment_id: the deployment it belongs to; empty for none.
+        flow_run_id: what Prefect's commands want to know.
         state: its name, such as Running or Late.
         pool: the work pool it waits for or runs in; empty for none.
     """
@@ -65,7 +66,7 @@ def machine_report(store: Path) -> MachineReport:
     Args:
         store: the folder of the records.
     """
-    url = os.environ.get("PREFECT_API_URL") or remembered_url(store) or ""
+    url = configured_url(os.environ) or remembered_url(store) or ""
     healthy = bool(url) and is_healthy(url)
     return MachineReport(
         url=url,
