@@ -91,7 +91,7 @@ class Machine:
         return submit(f"rerun/{stage}", {"run": first, "overrides": list(changes)}).id
 
     def state(self, flow_run_id: UUID) -> str:
-        """Return the name of a flow run's state, as the UI shows it; empty while the server does not answer."""
+        """Return the name of a flow run's state, as the UI shows it; empty when nobody answers."""
         try:
             with get_client(sync_client=True) as client:
                 state = client.read_flow_run(flow_run_id).state
