@@ -17,7 +17,7 @@ from moongate.models.tenancy import Tenant, tenancy
 from moongate.runs import run_folder
 from moongate.stages.context import StageContext
 from moongate.watchdog import Watched, limit_of, watched
-from tasks.labels import flush_reports, label_with_device, task_run_name
+from tasks.labels import flush_reports, label_with_device, label_with_stage, task_run_name
 from tasks.progress import current_progress
 
 C = TypeVar("C")
@@ -84,6 +84,7 @@ def performed(
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
+    label_with_stage()
     purpose, store = f"{task_run_name()} of {terms.run_id or 'no run'}", terms.store()
     folder = run_folder(store.root, terms.run_id)
     with watched(limit_of(os.environ), purpose, folder, flush_reports) as sign_of_life:

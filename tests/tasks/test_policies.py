@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.errors import InputError
 from moongate.models.leases import leased_device
+from moongate.runs import VERBS
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
 from tasks.policies import STAGE_POLICY, Terms, is_transient, performed
@@ -60,7 +62,7 @@ def leasing(config: CountConfig, inputs: CountInputs, context: StageContext) -> 
     return context.store.obtain(count_recipe(config, inputs), build)
 
 
-@task(name="sample", task_run_name="sample {role}", tags=["stage:sample"], **STAGE_POLICY)
+@task(name="sample", task_run_name="sample {role}", **STAGE_POLICY)
 def leasing_task(role: str, config: CountConfig, inputs: CountInputs) -> Obtained[MetricsRef]:
     return performed(leasing, config, inputs, Terms("cpu", run_id="r1"))
 
@@ -114,6 +116,11 @@ def recorded(task_run_id: UUID) -> tuple[str, set[str]]:
                     return task_run.name, set(task_run.tags)
             time.sleep(0.1)
     raise AssertionError("the end of the task run was never recorded")
+
+
+@pytest.mark.parametrize("name", [*VERBS, "pretrain"])
+def test_a_task_has_no_tag_of_its_own_which_would_need_the_server_before_it_can_begin(name: str) -> None:
+    assert getattr(import_module(f"tasks.{name}"), name).tags == set()
 
 
 def test_a_task_reports_to_the_display_of_its_context() -> None:
