@@ -1,4 +1,5 @@
 # make run    set everything up in .venv and run the main job
+# make up     set everything up and start a Prefect server and workers; .venv/bin/moongate down ends them
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
 # make verify measure again what docs/results.md and docs/reliability.md say (about two hours on 2 cores; goes on where it was stopped)
@@ -13,6 +14,7 @@ PYTHON  ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14;
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test bench verify check format lock clean
+.PHONY: help setup run up test verify check format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -39,6 +41,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup
 	@$(BIN)/moongate run
 
+up: setup
+	@$(BIN)/moongate up
+
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile
 
@@ -56,6 +61,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/moongate run --preset quick --quiet
 	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.operations
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
 

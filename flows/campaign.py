@@ -19,7 +19,8 @@ from moongate.campaign.recommendation import confirmed, recommend
 from moongate.campaign.record import Campaign, Kind, write_campaign
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
-from moongate.runs import RunRecord, list_runs
+from moongate.overrides import with_overrides
+from moongate.runs import RunRecord, run_of
 
 _log = logging.getLogger("moongate.campaign")
 
@@ -49,6 +50,7 @@ def sweep(
     config: RunConfig = RunConfig(),  # noqa: B008
     random: int | None = None,
     confirm_seed: int | None = None,
+    overrides: list[str] = [],  # noqa: B006
 ) -> State[Campaign]:
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
@@ -57,10 +59,12 @@ def sweep(
         config: the settings that are not varied.
         random: draw so many combinations instead of taking all.
         confirm_seed: run the recommended setting once more with this seed; none = the next one.
+        overrides: settings such as `train.steps=10`, laid over `config`.
 
     Raises:
         ConfigError: when an axis or a combination is not valid, or the second seed is the first.
     """
+    config = with_overrides(config, overrides)
     settings = combinations([Axis.parse(axis) for axis in axes], random, config.seed)
     seed = config.seed + 1 if confirm_seed is None else confirm_seed
     if seed == config.seed:
@@ -108,13 +112,8 @@ def _performed(member: Member, store: Store) -> Outcome:
 
 
 def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:
-    """Return the record of a run that failed, or None when it never got one.
-
-    Its id ends in the first digits of its flow run's; an older run may by chance end in the same ones.
-    """
-    token = str(state.state_details.flow_run_id)[:4]
-    fitting = (one for one in list_runs(store.root) if one.run_id.endswith(f"-{token}"))
-    return next((one for one in fitting if datetime.fromisoformat(one.started_utc) >= begun), None)
+    """Return the record of a run that failed, or None when it never got one."""
+    return run_of(store.root, str(state.state_details.flow_run_id), begun)
 
 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:

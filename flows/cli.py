@@ -14,6 +14,7 @@ import typer
 import moongate
 from flows import cli_campaign as campaign
 from flows import cli_history as history
+from flows import cli_services as services
 from flows.cli_options import (
     AllowRejects,
     Base,
@@ -32,8 +33,9 @@ from flows.cli_options import (
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
+    from flows.repeats import Repeat
     from moongate.config import RunConfig
-    from moongate.runs import Origin
+    from moongate.runs import Origin, RunRecord
 
 app = typer.Typer(
     name="moongate",
@@ -109,8 +111,12 @@ def stage(
 
     Example: moongate stage sample --run last --set sample.guidance=5
     """
-    changes = _overrides(set_, allow_rejects=allow_rejects)
-    _rerun(run_id, verb, verb, changes, force=False, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    from flows.repeats import repeat_of
+    from moongate.artifacts.store import Store
+
+    root, changes = Store.from_environment().root, _overrides(set_, allow_rejects=allow_rejects)
+    repeat = repeat_of(root, run_id, verb.value, changes, only=True, force=False)
+    _repeat(repeat, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -125,6 +131,10 @@ def rerun(
             "--force", help="Build that stage a second time, and say whether the bytes are the same."
         ),
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="DEPLOYMENT", help="Let a worker do it, by this deployment, such as sample."),
+    ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -135,10 +145,22 @@ def rerun(
     depends on, nothing is done. The stage and what depends on it are built again where something changed.
     With --force the stored artifact stays, and its second build is only compared with it.
 
+    With --on the server of `moongate up` (or of PREFECT_API_URL) hands it to a worker, and this command
+    follows; Ctrl-C then ends the following, not the run. The worker must write to the same store.
+
     Example: moongate rerun last --stage sample --set sample.guidance=5
     """
-    until = verb if only else Verb.record
-    _rerun(run_id, verb, until, tuple(set_ or ()), force=force, dry_run=dry_run, quiet=quiet, as_json=as_json)
+    from flows.repeats import repeat_of
+    from moongate.artifacts.store import Store
+
+    root, changes = Store.from_environment().root, tuple(set_ or ())
+    repeat = repeat_of(root, run_id, verb.value, changes, only=only, force=force)
+    if on is None or dry_run:
+        _repeat(repeat, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        return
+    from flows.cli_remote import rerun_on
+
+    _report(rerun_on(on, repeat, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
 
 
 for command in (
@@ -150,6 +172,9 @@ for command in (
     history.why,
     history.diff,
     history.gc,
+    services.up,
+    services.status,
+    services.down,
 ):
     app.command()(command)
 
@@ -213,28 +238,12 @@ def _overrides(set_: list[str] | None, *, allow_rejects: bool) -> tuple[str, ...
     return (*(set_ or ()), *(["ingest.allow_rejects=true"] if allow_rejects else []))
 
 
-def _rerun(
-    run_id: str,
-    verb: Verb,
-    until: Verb,
-    changes: tuple[str, ...],
-    *,
-    force: bool,
-    dry_run: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    from flows.settings import with_overrides
-    from moongate.artifacts.store import Store
-    from moongate.runs import Origin, load_run
-
-    earlier = load_run(Store.from_environment().root, run_id)
-    config = with_overrides(earlier.config, changes)
-    origin = Origin(parent=earlier.run_id, from_stage=verb.value, overrides=changes, force=force)
+def _repeat(repeat: "Repeat", *, dry_run: bool, quiet: bool, as_json: bool) -> None:
+    until = Verb(repeat.until)
     if dry_run:
-        _print_plan(config, until, origin)
+        _print_plan(repeat.config, until, repeat.origin)
     else:
-        _perform(config, until, origin, quiet=quiet, as_json=as_json)
+        _perform(repeat.config, until, repeat.origin, quiet=quiet, as_json=as_json)
 
 
 def _perform(
@@ -242,13 +251,18 @@ def _perform(
 ) -> None:
     from flows.session import session
     from flows.stopping import stoppable
-    from moongate.artifacts.store import Store
     from moongate.runs import Origin
 
     with stoppable(), session(logging.WARNING if quiet or as_json else logging.INFO):
         from flows.personalize import personalize
 
         record = personalize(config, until.value, origin or Origin())
+    _report(record, quiet=quiet, as_json=as_json)
+
+
+def _report(record: "RunRecord", *, quiet: bool, as_json: bool) -> None:
+    from moongate.artifacts.store import Store
+
     store = Store.from_environment()
     from flows.terminal import console, print_outcome, report_path
 

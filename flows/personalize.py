@@ -16,6 +16,7 @@ from moongate.artifacts.store import Store
 from moongate.config import RunConfig
 from moongate.models.identifiers import doubts_about
 from moongate.models.source import BaseSource, resolve_base
+from moongate.overrides import with_overrides
 from moongate.report.diagnosis import check_gate, diagnose
 from moongate.report.reading import read_scores
 from moongate.run_tables import on_record
@@ -35,6 +36,7 @@ def personalize(
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     until: Verb = "record",
     origin: Origin = Origin(),  # noqa: B008
+    overrides: list[str] = [],  # noqa: B006 - never changed, and the run form shows literal defaults only
 ) -> RunRecord:
     """Personalize the base model on one subject, and judge it.
 
@@ -42,6 +44,18 @@ def personalize(
         config: every setting.
         until: the last stage to perform.
         origin: the run that this one repeats from one of its stages on, if any.
+        overrides: settings such as `train.steps=10`, laid over `config`. A config that is given replaces that
+            of a deployment whole; these change one value each.
+
+    Raises:
+        ConfigError: when an override is not valid.
+        MoongateError: as `perform_run`.
+    """
+    return perform_run(with_overrides(config, overrides), until, origin)
+
+
+def perform_run(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
+    """Perform a run within the current flow run.
 
     Raises:
         StoreError: when the store cannot be written.

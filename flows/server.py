@@ -22,6 +22,7 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from flows.services.crew import running_url
 from moongate.errors import ConfigError, MoongateError
 
 # A private server that dies refuses at once, so patience costs nothing: a first start migrates an empty
@@ -72,6 +73,8 @@ def configured_url(environment: Mapping[str, str]) -> str | None:
 def prefect_api(home: Path) -> Iterator[Api]:
     """Set this process up for a Prefect API, and start a private one under `home` when the user has none.
 
+    The user's is the configured one, else that of `moongate up`.
+
     Call it before Prefect is imported. A private server is still starting when this yields: import what is
     needed meanwhile, then `wait_until_healthy`.
 
@@ -83,12 +86,22 @@ def prefect_api(home: Path) -> Iterator[Api]:
     if url := configured_url(os.environ):
         yield Api(url, private=False)
         return
-    with _private_server(Path(os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect")))) as url:
-        os.environ["PREFECT_API_URL"] = url
-        try:
-            yield Api(url, private=True)
-        finally:
-            del os.environ["PREFECT_API_URL"]
+    if url := running_url(home.resolve()):
+        with _chosen(url):
+            yield Api(url, private=False)
+        return
+    prefect_home = Path(os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect")))
+    with _private_server(prefect_home) as url, _chosen(url):
+        yield Api(url, private=True)
+
+
+@contextmanager
+def _chosen(url: str) -> Iterator[None]:
+    os.environ["PREFECT_API_URL"] = url
+    try:
+        yield
+    finally:
+        del os.environ["PREFECT_API_URL"]
 
 
 def wait_until_healthy(api: Api) -> None:
@@ -191,5 +204,5 @@ def _unreachable(api: Api, reason: str) -> MoongateError:
         "the Prefect server does not answer",
         where=api.url,
         why=reason,
-        fix="start it with `prefect server start`, or unset PREFECT_API_URL to run without one",
+        fix="start it (moongate up, or prefect server start), or unset PREFECT_API_URL to run without one",
     )

@@ -76,4 +76,4 @@ def _run_row(run: RunRecord, base: BaseSource) -> dict[str, object]:
 
 def _stage_row(run: RunRecord, entry: StageEntry) -> dict[str, object]:
     own = {"run_id": run.run_id, "subject": run.config.subject.name}
-    return own | entry.model_dump(exclude={"kind", "rebuilt"})
+    return own | entry.model_dump(exclude={"kind", "rebuilt"}) | {"leased": entry.leased or None}

@@ -25,6 +25,7 @@ from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.errors import InputError, StoreError
 from moongate.redaction import redacted
+from moongate.watchdog import verdict
 
 Verb = Literal["ingest", "prior", "cache", "train", "invert", "sample", "evaluate", "record"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -52,6 +53,7 @@ class StageEntry(BaseModel):
     device: str
     peak_memory_bytes: int
     lost: int = Field(0, description="Items that could not be computed and were left out.")
+    leased: str = Field("", description="The device that was held, as its whole host knows it; empty = none.")
     rebuilt: str = Field("", description="How a forced second build compared with the stored artifact.")
 
 
@@ -141,6 +143,7 @@ class Run:
             peak_memory_bytes=obtained.peak_memory_bytes,
             lost=obtained.lost,
             rebuilt=obtained.rebuilt,
+            leased=obtained.leased,
         )
         self._add(entry)
 
@@ -182,6 +185,8 @@ class Run:
         how = "cached" if entry.cached else f"done in {entry.wall_s:.1f} s"
         if entry.rebuilt:
             how = f"built a second time in {entry.wall_s:.1f} s: {entry.rebuilt}"
+        if entry.leased:
+            how += f" on {entry.leased}"
         _log.info("%-8s  %-11s  %s", entry.stage, entry.role, how)
 
     def _write(self, **changes: object) -> None:
@@ -258,13 +263,22 @@ def load_run(root: Path, wanted: str) -> RunRecord:
     return record
 
 
+def run_of(root: Path, token: str, since: datetime) -> RunRecord | None:
+    """Return the run that was named with this token and started at `since` or later; None for none.
+
+    A run's id ends in the first digits of its token; an older run may by chance end in the same ones.
+    """
+    fitting = (one for one in list_runs(root) if one.run_id.endswith(f"-{token[:4]}"))
+    return next((one for one in fitting if datetime.fromisoformat(one.started_utc) >= since), None)
+
+
 def _read(folder: Path) -> RunRecord | None:
     try:
         record = RunRecord.model_validate_json((folder / "run.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     if record.status == "running" and not _is_alive(folder):
-        return record.model_copy(update={"status": "interrupted"})
+        return record.model_copy(update={"status": "interrupted", "error": verdict(folder)})
     return record
 
 

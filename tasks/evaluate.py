@@ -9,7 +9,7 @@ from moongate.stages import evaluate as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="evaluate", task_run_name="evaluate {role}", tags=["stage:evaluate"], **STAGE_POLICY)
+@task(name="evaluate", task_run_name="evaluate {role}", **STAGE_POLICY)
 def evaluate(
     role: str, config: EvaluateConfig, inputs: core.EvaluateInputs, terms: Terms
 ) -> Obtained[MetricsRef]:

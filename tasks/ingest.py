@@ -11,7 +11,7 @@ from moongate.stages import ingest as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="ingest", task_run_name="ingest {role}", tags=["stage:ingest"], **STAGE_POLICY)
+@task(name="ingest", task_run_name="ingest {role}", **STAGE_POLICY)
 def ingest(role: str, config: IngestConfig, inputs: core.IngestInputs, terms: Terms) -> Obtained[ImageSetRef]:
     """Check, normalise and describe the pictures of one folder.
 

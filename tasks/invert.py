@@ -9,7 +9,7 @@ from moongate.stages import invert as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="invert", task_run_name="invert {role}", tags=["stage:invert"], **STAGE_POLICY)
+@task(name="invert", task_run_name="invert {role}", **STAGE_POLICY)
 def invert(
     role: str, config: InvertConfig, inputs: core.InvertInputs, terms: Terms
 ) -> Obtained[InversionsRef]:

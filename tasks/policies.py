@@ -1,7 +1,8 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -12,7 +13,11 @@ from prefect.tasks import Task
 from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
+from moongate.models.tenancy import Tenant, tenancy
+from moongate.runs import run_folder
 from moongate.stages.context import StageContext
+from moongate.watchdog import Watched, limit_of, watched
+from tasks.labels import flush_reports, label_with_device, label_with_stage, task_run_name
 from tasks.progress import current_progress
 
 C = TypeVar("C")
@@ -38,10 +43,12 @@ class Terms:
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         rebuild: build a second time what the store has, and say how the result compares.
+        run_id: the run that it is performed for; those who wait for its device are told.
     """
 
     device: str = "auto"
     rebuild: bool = False
+    run_id: str = ""
 
     def store(self) -> Store:
         """Return the store that the stage asks."""
@@ -77,7 +84,19 @@ def performed(
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
-    obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
+    label_with_stage()
+    purpose, store = f"{task_run_name()} of {terms.run_id or 'no run'}", terms.store()
+    folder = run_folder(store.root, terms.run_id)
+    with watched(limit_of(os.environ), purpose, folder, flush_reports) as sign_of_life:
+
+        def on_lease(device: str) -> None:
+            # Watching starts here, for it may take hours until a device is free.
+            sign_of_life()
+            label_with_device(device)
+
+        progress = Watched(current_progress(), sign_of_life)
+        with tenancy(Tenant(purpose, on_lease)) as tenant:
+            obtained = stage(config, inputs, StageContext(store, progress, terms.device))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
-    return obtained
+    return replace(obtained, leased=", ".join(tenant.devices))

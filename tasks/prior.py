@@ -9,7 +9,7 @@ from moongate.stages import prior as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="prior", task_run_name="prior {role}", tags=["stage:prior"], **STAGE_POLICY)
+@task(name="prior", task_run_name="prior {role}", **STAGE_POLICY)
 def prior(role: str, config: PriorConfig, inputs: core.PriorInputs, terms: Terms) -> Obtained[ImageSetRef]:
     """Draw class pictures with the frozen base model."""
     return performed(core.prior, config, inputs, terms)

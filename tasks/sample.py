@@ -9,7 +9,7 @@ from moongate.stages import sample as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="sample", task_run_name="sample {role}", tags=["stage:sample"], **STAGE_POLICY)
+@task(name="sample", task_run_name="sample {role}", **STAGE_POLICY)
 def sample(
     role: str, config: SampleConfig, inputs: core.SampleInputs, terms: Terms
 ) -> Obtained[SampleSetRef]:

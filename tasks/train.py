@@ -9,7 +9,7 @@ from moongate.stages import train as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="train", task_run_name="train {role}", tags=["stage:train"], **STAGE_POLICY)
+@task(name="train", task_run_name="train {role}", **STAGE_POLICY)
 def train(role: str, config: TrainConfig, inputs: core.TrainInputs, terms: Terms) -> Obtained[AdapterRef]:
     """Personalize the base model."""
     return performed(core.train, config, inputs, terms)

@@ -55,6 +55,7 @@ class Obtained(Generic[R]):
         peak_memory_bytes: highest resident memory of this process meanwhile.
         lost: items without a value, which the run is told to go on without.
         rebuilt: how a second build compared with the stored artifact, in words; empty when there was none.
+        leased: the device that was held for it, as every process of the host knows it; empty for none.
     """
 
     ref: R
@@ -64,6 +65,7 @@ class Obtained(Generic[R]):
     peak_memory_bytes: int
     rebuilt: str = ""
     lost: int = 0
+    leased: str = ""
 
 
 class Store:

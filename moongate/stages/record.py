@@ -166,7 +166,7 @@ def _write_rows(store: Store, name: str, rows: pa.Table, stage: str, run: RunRec
 def _stage_fact(entry: StageEntry) -> "StageFact":
     from moongate.report.evidence import StageFact
 
-    return StageFact(**entry.model_dump(exclude={"kind", "attempt", "rebuilt", "lost"}))
+    return StageFact(**entry.model_dump(exclude={"kind", "attempt", "leased", "rebuilt", "lost"}))
 
 
 def _ended(run: RunRecord) -> datetime:

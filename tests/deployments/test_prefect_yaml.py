@@ -7,21 +7,58 @@ import yaml
 from cronsim import CronSim
 from prefect import Flow
 
+from flows.services.crew import CPU_POOL, GPU_POOL
+from moongate.runs import VERBS
+
 ROOT = Path(__file__).parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_an_entrypoint_imports_and_takes_the_deployments_parameters(deployment: dict) -> None:
+def flow_of(deployment: dict) -> Flow:
     path, _, name = deployment["entrypoint"].partition(":")
     assert (ROOT / path).is_file()
-    flow = getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+    return getattr(import_module(path.removesuffix(".py").replace("/", ".")), name)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_an_entrypoint_imports_and_takes_the_deployments_parameters(deployment: dict) -> None:
+    flow = flow_of(deployment)
     assert isinstance(flow, Flow)
-    assert set(deployment["parameters"]) <= set(flow.parameters.properties)
+    flow.validate_parameters({**defaults(flow), **deployment["parameters"]})
+
+
+def defaults(flow: Flow) -> dict:
+    return {
+        name: field["default"] for name, field in flow.parameters.properties.items() if "default" in field
+    }
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_the_run_form_describes_every_parameter(deployment: dict) -> None:
+    for name, field in flow_of(deployment).parameters.properties.items():
+        assert field.get("description"), name
+        assert "default" in field or name in deployment["parameters"], name
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
 def test_schedules_parse_and_wait_for_someone_to_activate_them(deployment: dict) -> None:
+    slugs = [schedule["slug"] for schedule in deployment["schedules"]]
+    assert len(set(slugs)) == len(slugs)
     for schedule in deployment["schedules"]:
         assert schedule["active"] is False
-        assert next(CronSim(schedule["cron"], datetime.now(UTC)))
+        if "cron" in schedule:
+            assert next(CronSim(schedule["cron"], datetime.now(UTC)))
+        else:
+            assert schedule["interval"] > 0
+
+
+def test_every_stage_has_a_deployment_and_those_without_a_device_are_for_the_cpus_worker() -> None:
+    by_name = {deployment["name"]: deployment for deployment in DEPLOYMENTS}
+    pools = {verb: by_name[verb]["work_pool"]["name"] for verb in VERBS}
+    assert pools == dict.fromkeys(VERBS, GPU_POOL) | {"ingest": CPU_POOL, "record": CPU_POOL}
+    assert [by_name[verb]["parameters"]["stage"] for verb in VERBS] == list(VERBS)
+
+
+def test_every_deployment_has_a_name_of_its_own_and_a_pool_that_up_creates() -> None:
+    assert len({deployment["name"] for deployment in DEPLOYMENTS}) == len(DEPLOYMENTS)
+    assert {deployment["work_pool"]["name"] for deployment in DEPLOYMENTS} == {GPU_POOL, CPU_POOL}

@@ -25,6 +25,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, secrets: dict[str, str]) -> I
     folder = tmp_path_factory.mktemp("home") / "store"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOONGATE_HOME", str(folder))
+        # What computes has to hold a device, so that the tests see who does.
+        patch.setenv("MOONGATE_DEVICE_SLOTS", "1")
+        patch.setenv("MOONGATE_DEVICE_LOCKS", str(folder.with_name("devices")))
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         for name, value in secrets.items():
             patch.setenv(name, value)
         yield folder

@@ -1,5 +1,7 @@
+import socket
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from flows.personalize import personalize
@@ -7,7 +9,7 @@ from flows.plan import plan
 from moongate.config import RunConfig
 from moongate.errors import InputError
 from moongate.overrides import with_overrides
-from moongate.runs import RunRecord, list_runs, run_folder
+from moongate.runs import VERBS, RunRecord, list_runs, run_folder
 from tests.flows.tiny_run import tiny_settings
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "home")
@@ -40,11 +42,21 @@ def test_a_run_performs_every_stage_once_in_order_and_ends_in_a_report(first: Ru
     assert (run_folder(home, first.run_id) / "report.html").stat().st_size > 0
 
 
+def test_what_computes_holds_one_device_and_ingest_and_record_hold_none(first: RunRecord, home: Path) -> None:
+    slot = f"slot-0@{socket.gethostname()}"
+    held = {entry.stage: entry.leased for entry in first.stages}
+    assert held == {"ingest": "", "record": ""} | dict.fromkeys(VERBS[1:-1], slot)
+    (table,) = (home / "tables" / "stages").glob(f"*{first.run_id}*")
+    rows = pq.read_table(table).to_pylist()
+    assert {row["stage"]: row["leased"] or "" for row in rows} == held
+
+
 def test_a_second_run_finds_everything_and_evaluates_no_unet(first: RunRecord, config: RunConfig) -> None:
     assert all(stage.cached for stage in plan(config, "record"))
     second = personalize(config)
     assert all(entry.cached for entry in second.stages if entry.stage != "record")
     assert second.unet_evals == 0
+    assert {entry.leased for entry in second.stages} == {""}
     assert [entry.digest for entry in second.stages] == [entry.digest for entry in first.stages]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from flows.personalize import personalize
 from flows.plan import plan
+from flows.rerun import rerun
 from flows.terminal import lineage
 from moongate.artifacts.digests import file_digest
 from moongate.artifacts.store import Store
@@ -35,9 +36,8 @@ def parent(first: RunRecord, home: Path) -> Parent:
 
 
 @pytest.fixture(scope="module")
-def child(parent: Parent, first: RunRecord, config: RunConfig) -> RunRecord:
-    origin = Origin(parent=first.run_id, from_stage="sample", overrides=GUIDANCE)
-    return personalize(with_overrides(config, GUIDANCE), "record", origin)
+def child(parent: Parent, first: RunRecord) -> RunRecord:
+    return rerun(first.run_id, "sample", list(GUIDANCE))
 
 
 def belongings(run: RunRecord, home: Path) -> dict[str, str]:

@@ -1,0 +1,85 @@
+"""The commands of a machine's services: start them, look at them, end them."""
+
+import json
+import os
+from typing import Annotated
+
+import typer
+
+from flows.cli_options import Json
+
+
+def up(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where the server listens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="And on which port.")] = 4200,
+) -> None:
+    """Start a Prefect server, its work pools and deployments, and a worker for each device.
+
+    A worker of the pool moongate-gpu is pinned to each device that this process may use (its CUDA devices, or
+    the slots that MOONGATE_DEVICE_SLOTS declares) and takes one run at a time; one of moongate-cpu takes what
+    needs no device. What runs already is left alone, what has died is started again, and schedules stay as
+    they were set. With PREFECT_API_URL set to another server, that one is used.
+
+    Example: moongate up
+    """
+    from flows.services.conduct import one_at_a_time, start_server, start_workers, surroundings
+    from flows.terminal import console
+    from moongate.artifacts.store import Store
+    from moongate.models.leases import visible_devices
+
+    screen, store = console(), Store.from_environment()
+    store.require_writable()
+    around, own = surroundings(store.root, host, port)
+    os.environ.update(around.variables())
+    with one_at_a_time(around.place):
+        from flows.services.installation import STAMP, install, project_folder
+
+        project = project_folder()
+        if own:
+            with screen.status("Starting the server"):
+                started = start_server(around, host, port, project)
+            screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
+        with screen.status("Applying the deployments"):
+            applied = install(project, around.place.folder / STAMP)
+        screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
+        started_workers = start_workers(around, visible_devices(), project)
+        for worker in started_workers:
+            screen.print(f"started      {worker.purpose}", highlight=False)
+    screen.print(f"logs         {around.place.folder}", highlight=False, soft_wrap=True)
+    screen.print("What runs where: moongate status. End it: moongate down.", highlight=False)
+    typer.echo(around.url.removesuffix("/api"))
+
+
+def status(as_json: Json = False) -> None:
+    """Show what `moongate up` started, who holds which device, and which runs are going on.
+
+    Example: moongate status
+    """
+    from flows.services.report import machine_report
+    from flows.terminal import console
+    from moongate.artifacts.store import Store
+
+    report = machine_report(Store.from_environment().root)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+        return
+    from flows.services.tables import print_report
+
+    print_report(console(), report)
+
+
+def down() -> None:
+    """End what `moongate up` started, and nothing else: workers with their runs, then the server.
+
+    A run that is ended goes on from what is done when it is repeated, or with `prefect flow-run retry`.
+
+    Example: moongate down
+    """
+    from flows.services.conduct import end_all, one_at_a_time, place_of
+    from flows.terminal import console
+    from moongate.artifacts.store import Store
+
+    screen, place = console(), place_of(Store.from_environment().root)
+    with one_at_a_time(place), screen.status("Ending workers and server"):
+        ended = end_all(place)
+    screen.print("\n".join(f"ended  {name}" for name in ended) or "Nothing was running.", highlight=False)
