@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed
 
 from flows.personalize import personalize
 from moongate.artifacts.store import Store
+from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
 from moongate.campaign.members import Member, setting_members, subject_members
 from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
@@ -20,6 +21,7 @@ from moongate.campaign.record import Campaign, Kind, write_campaign
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.runs import RunRecord, list_runs
+from tasks.exhibits import exhibit
 
 _log = logging.getLogger("moongate.campaign")
 
@@ -120,6 +122,7 @@ def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:
     """Record the campaign and name its state for what happened."""
     folder = write_campaign(store, campaign, config.gate)
+    exhibit(campaign.kind, of_campaign(campaign, folder))
     _log.info("%s  %s", campaign.summary, folder)
     if len(campaign.failed) == len(campaign.outcomes):
         return Failed(message=campaign.summary, data=campaign)

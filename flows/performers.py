@@ -67,7 +67,8 @@ class Live:
         """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
         check_wanted(stage.name, self.until)
         interruption.heed()
-        terms = Terms(self.device, rebuild=stage.name == self.rebuild)
+        subject = self.run.record.config.subject.name
+        terms = Terms(self.device, rebuild=stage.name == self.rebuild, subject=subject)
         # A cached stage answers with a state and a built one with its value; as states both are read alike.
         state = cast(State[Obtained[R]], stage(role, config, inputs, terms, return_state=True))
         obtained: Obtained[R] = state.result()

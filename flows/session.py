@@ -1,7 +1,7 @@
 """What surrounds a flow that the command line runs: an API, progress bars, and log lines on the terminal."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from flows.server import prefect_api, wait_until_healthy
 from flows.terminal import Terminal, console
@@ -24,6 +24,8 @@ def session(level: int) -> Iterator[None]:
             import prefect  # noqa: F401 - takes as long as the private server does, so both at once
 
             wait_until_healthy(api)
+        from tasks.exhibits import unwatched
+
         terminal = Terminal(screen)
-        with reporting_to(terminal), terminal.live(level):
+        with unwatched() if api.private else nullcontext(), reporting_to(terminal), terminal.live(level):
             yield

@@ -1,7 +1,8 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -12,7 +13,9 @@ from prefect.tasks import Task
 from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
+from moongate.exhibits.kinds import Exhibit
 from moongate.stages.context import StageContext
+from tasks.exhibits import exhibit
 from tasks.progress import current_progress
 
 C = TypeVar("C")
@@ -38,10 +41,12 @@ class Terms:
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         rebuild: build a second time what the store has, and say how the result compares.
+        subject: whose run it is, for names in a user interface.
     """
 
     device: str = "auto"
     rebuild: bool = False
+    subject: str = ""
 
     def store(self) -> Store:
         """Return the store that the stage asks."""
@@ -69,15 +74,28 @@ STAGE_POLICY = StagePolicy(
 )
 
 
+def nothing_to_show(_folder: Path) -> tuple[Exhibit, ...]:
+    """Show nothing of an artifact."""
+    return ()
+
+
 def performed(
-    stage: Callable[[C, N, StageContext], Obtained[R]], config: C, inputs: N, terms: Terms
+    stage: Callable[[C, N, StageContext], Obtained[R]],
+    config: C,
+    inputs: N,
+    terms: Terms,
+    exhibits: Callable[[Path], Iterable[Exhibit]] = nothing_to_show,
 ) -> Obtained[R]:
     """Run a stage, which asks the store first and leases a device only for what it has to build.
+
+    What `exhibits` makes of the artifact's folder is shown in the user interface, of a cached one too.
 
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
-    obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
+    store = terms.store()
+    obtained = stage(config, inputs, StageContext(store, current_progress(), terms.device))
+    exhibit(terms.subject, exhibits(store.folder(obtained.ref)))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return obtained

@@ -138,7 +138,7 @@ def test_a_users_server_shows_the_run(environment: dict[str, str], first: RunRec
         names = [task.name for task in client.read_task_runs(flow_run_filter=filtered)]
     assert newest.name == "noise_duck until cache"
     assert states == {"Cached"}
-    assert "ingest train" in names
+    assert "ingest train · noise_duck" in names
 
 
 def _states(client: SyncPrefectClient, filtered: FlowRunFilter) -> set[str | None]:
