@@ -47,6 +47,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.browser
 	$(BIN)/python -m benchmarks.results_page
 
 check: setup

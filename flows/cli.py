@@ -4,7 +4,6 @@ Only typer is imported here. What a command needs is imported when it runs: so h
 is imported after its settings are known.
 """
 
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +20,7 @@ from flows.cli_options import (
     DryRun,
     Identifier,
     Json,
+    JsonLines,
     Preset,
     Quiet,
     RunId,
@@ -77,7 +77,7 @@ def run(
     allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Run the whole chain for one subject, and end in a report.
 
@@ -103,7 +103,7 @@ def stage(
     allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Do one stage of a run again and stop: short for rerun RUN --stage VERB --only.
 
@@ -127,7 +127,7 @@ def rerun(
     ] = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Repeat a run from one of its stages on, with settings changed. It becomes a run of its own.
 
@@ -185,12 +185,13 @@ def pretrain(
 
     Example: moongate pretrain --output toybox-weights --set denoiser.steps=20000
     """
+    from flows.front_ends import front_end
     from flows.session import session
     from flows.settings import pretrain_config
     from flows.stopping import stoppable
 
     settings = pretrain_config(tuple(set_ or ()))
-    with stoppable(), session(logging.WARNING if quiet else logging.INFO):
+    with stoppable(), session(front_end(quiet=quiet, as_json=False)):
         from flows.pretrain import pretrain as flow
 
         flow(settings, output)
@@ -239,21 +240,22 @@ def _rerun(
 def _perform(
     config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
 ) -> None:
+    from flows.front_ends import front_end
     from flows.session import session
     from flows.stopping import stoppable
     from moongate.artifacts.store import Store
     from moongate.runs import Origin
 
-    with stoppable(), session(logging.WARNING if quiet or as_json else logging.INFO):
+    with stoppable(), session(front_end(quiet=quiet, as_json=as_json)):
         from flows.personalize import personalize
 
         record = personalize(config, until.value, origin or Origin())
-    store = Store.from_environment()
+    if as_json:
+        return
     from flows.terminal import console, print_outcome, report_path
 
-    if as_json:
-        typer.echo(record.model_dump_json(indent=2))
-    elif quiet:
+    store = Store.from_environment()
+    if quiet:
         typer.echo(report_path(store, record) or record.run_id)
     else:
         print_outcome(console(), store, record)

@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 from moongate.progress import Progress
-from tasks.exhibits import is_watched
-from tasks.progress_artifact import ProgressArtifact
 
 LOG_EVERY_S = 30.0
 
@@ -65,6 +63,10 @@ _current: ContextVar[Progress] = ContextVar("progress")
 
 def current_progress() -> Progress:
     """Return the display of this context, with an artifact beside it where people can look at the run."""
+    # Imported late: a command chooses its display before Prefect may be imported, whose settings it makes.
+    from tasks.exhibits import is_watched
+    from tasks.progress_artifact import ProgressArtifact
+
     display = _current.get(Logged())
     return Together(display, ProgressArtifact()) if is_watched() else display
 
