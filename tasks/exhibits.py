@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from moongate.exhibits.kinds import Exhibit, Picture, Table, Words
+from moongate.markdown import escaped
 
 _log = logging.getLogger("moongate.exhibits")
 _somebody_can_look: ContextVar[bool] = ContextVar("somebody_can_look", default=True)
@@ -62,4 +63,6 @@ def _send(one: Exhibit, key: str) -> None:
     elif isinstance(one, Table):
         create_table_artifact([dict(row) for row in one.rows], key=key, description=one.caption)
     elif isinstance(one, Picture):
-        create_image_artifact(one.data_uri, key=key, description=one.caption)
+        # An image artifact would print its whole address below the picture, and have no alternative text.
+        shown = f"![{escaped(one.caption)}]({one.data_uri})"
+        create_markdown_artifact(shown, key=key, description=one.caption)

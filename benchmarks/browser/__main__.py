@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.browser.server import Server, served
+from benchmarks.browser.server import Deployment, Server, served
 from benchmarks.browser.subject import CAPTION, FILE_NAME, MARK, write_subject
 from benchmarks.browser.visitor import Visitor, find_browser, visiting
 from benchmarks.launching import Set, StoreFolder, launch
@@ -98,6 +98,8 @@ def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], output: Path) 
     visitor.open(pages["samples-tuned"])
     visitor.expect_picture(min_width=600)
     visitor.keep(output / "prefect-contact-sheet.png")
+    visitor.open(pages["samples-tuned"], interface="")
+    visitor.expect_picture(min_width=600)
     visitor.open(pages["validation"])
     visitor.expect_picture(min_width=600)
     visitor.open(pages["metrics"])
@@ -110,13 +112,10 @@ def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], output: Path) 
     visitor.expect_text("report.html", "moongate rerun")
 
 
-def look_at_form(visitor: Visitor, deployment: str, output: Path) -> None:
-    """The run form has the parameters of the flow and of its nested settings, each with its description."""
-    visitor.open(f"/deployments/deployment/{deployment}/run")
-    shown = {name: RunConfig.model_fields[name] for name in ("seed", "train", "gate")}
-    visitor.expect_text(*(str(field.description) for field in shown.values()))
-    train = RunConfig().train
-    visitor.expect_text(str(type(train).model_fields["learning_rate"].description))
+def look_at_form(visitor: Visitor, deployment: Deployment, output: Path) -> None:
+    """The run form has every parameter of the flow and of its nested settings, each with its description."""
+    visitor.open(f"/deployments/deployment/{deployment.deployment_id}/run")
+    visitor.expect_text("Parameters", *deployment.descriptions)
     visitor.keep(output / "prefect-run-form.png")
 
 

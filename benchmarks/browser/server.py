@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from urllib.request import Request, urlopen
 
 START_S = 300
 RUN_S = 1800
-POOL = "personalization"
 DEPLOYMENTS = Path("deployments/prefect.yaml")
+# A work pool has to be there before anything is deployed to it.
+POOL_NAMES = re.compile(r"_pool: &\w+\n +name: (\S+)")
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,27 @@ class Server:
             return json.load(answer)
 
     def deploy(self) -> None:
-        """Create the work pool and every deployment of the project, as `deployments/prefect.yaml` says."""
-        self.ask("POST", "work_pools/", {"name": POOL, "type": "process"})
+        """Create the work pools and every deployment of the project, as `deployments/prefect.yaml` says."""
+        for pool in POOL_NAMES.findall(DEPLOYMENTS.read_text(encoding="utf-8")):
+            self.ask("POST", "work_pools/", {"name": pool, "type": "process"})
         self._prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOYMENTS))
 
-    def deployment(self, flow: str, name: str) -> str:
-        """Return the id of a deployment."""
-        return str(self.ask("GET", f"deployments/name/{flow}/{name}")["id"])
+    def deployment(self, flow: str, name: str) -> "Deployment":
+        """Return a deployment."""
+        found = self.ask("GET", f"deployments/name/{flow}/{name}")
+        schema = found["parameter_openapi_schema"]
+        return Deployment(found["id"], found["work_pool_name"], tuple(_descriptions(schema)))
 
-    def perform(self, deployment: str, parameters: Mapping[str, object]) -> str:
+    def perform(self, deployment: "Deployment", parameters: Mapping[str, object]) -> str:
         """Have a worker perform one run of a deployment, and return the flow run's id.
 
         Raises:
             RuntimeError: when it does not complete.
         """
-        run = self.ask("POST", f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
-        self._prefect("worker", "start", "--pool", POOL, "--run-once")
+        run = self.ask(
+            "POST", f"deployments/{deployment.deployment_id}/create_flow_run", {"parameters": parameters}
+        )
+        self._prefect("worker", "start", "--pool", deployment.pool, "--run-once")
         state = self.ask("GET", f"flow_runs/{run['id']}")["state"]
         if state["type"] != "COMPLETED":
             raise RuntimeError(f"the run ended as {state['name']}: {state['message']}; see {self.log}")
@@ -82,6 +89,15 @@ class Server:
                 timeout=RUN_S,
                 check=True,
             )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment on a server: its id, its work pool, and what its run form says of each parameter."""
+
+    deployment_id: str
+    pool: str
+    descriptions: tuple[str, ...]
 
 
 @contextmanager
@@ -112,6 +128,13 @@ def served(folder: Path, store: Path) -> Iterator[Server]:
         finally:
             process.terminate()
             process.wait(timeout=60)
+
+
+def _descriptions(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a flow's schema says of its parameters and of the fields of the models in them."""
+    for model in (schema, *schema.get("definitions", {}).values()):
+        for field in model.get("properties", {}).values():
+            yield field["description"]
 
 
 def _free_port() -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
@@ -36,9 +36,9 @@ class Visitor:
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
 
-    def open(self, path: str) -> None:
-        """Go to a page of the server."""
-        self._page.goto(self._url + path)
+    def open(self, path: str, interface: Literal["/v2", ""] = "/v2") -> None:
+        """Go to a page of the server, in the newer of its two interfaces or in the older one."""
+        self._page.goto(self._url + interface + path)
 
     def press(self, text: str) -> None:
         """Press the tab or button that says `text`."""

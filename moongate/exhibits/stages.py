@@ -28,7 +28,8 @@ from moongate.report.sheets import Cell, contact_sheet
 CELLS = 48
 COLUMNS = 8
 FILES_SHOWN = 50
-COLUMN_TITLES: dict[ModelRole, str] = {"real": "real pictures", "base": "base model", "tuned": "tuned model"}
+# The tuned model stands between its bounds.
+COLUMN_TITLES: dict[ModelRole, str] = {"base": "base model", "tuned": "tuned model", "real": "real pictures"}
 _FIRST_SHOWN = {"rejected": 0, "accepted": 1, "companion": 2, "ignored": 3}
 
 
@@ -146,7 +147,8 @@ def _metric_row(metric: str, found: dict[ModelRole, SummaryRow]) -> dict[str, st
     guide, any_score = guide_for(metric), next(iter(found.values()))
     values = {title: _value(found.get(model), guide.places) for model, title in COLUMN_TITLES.items()}
     better = {"better": any_score.direction, "extractor": variant_of(metric)}
-    return {"metric": guide.label, **values, **better}
+    label = f"Inversion: {guide.label}" if guide.section == "inversion" else guide.label
+    return {"metric": label, **values, **better}
 
 
 def _value(score: SummaryRow | None, places: int) -> str:
