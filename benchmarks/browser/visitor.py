@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_S = 120
+PATIENCE_S = 300
 WIDTH, HEIGHT = 1360, 900
 MAX_PICTURE_BYTES = 150_000
 
