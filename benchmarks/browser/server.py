@@ -16,7 +16,8 @@ from typing import Any, Literal
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-START_S = 300
+# An empty database is migrated first, which was seen to take minutes on a busy machine.
+START_S = 900
 RUN_S = 1800
 DEPLOYMENTS = Path("deployments/prefect.yaml")
 # A work pool has to be there before anything is deployed to it.

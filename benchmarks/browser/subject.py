@@ -8,7 +8,9 @@ MARK = "strangers"
 """Global variable and element id that would exist if a file's name or caption could act as markup."""
 
 FILE_NAME = f"<b id={MARK}>bold<b> **x** [a](javascript:alert(1)).png"
-CAPTION = f"a duck <img src=x onerror=window.{MARK}=1> **very** | [tame](javascript:window.{MARK}=1)"
+CAPTION = (
+    f"a duck <img src=x onerror=window.{MARK}=1> **very** | [a](javascript:window.{MARK}=1) www.example.com"
+)
 
 
 def write_subject(source: Path, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from moongate.campaign.record import FIDELITY_PLOT, SAMPLES_SHEET, Campaign, Kin
 from moongate.exhibits.kinds import Exhibit, Picture, Table, Words
 from moongate.exhibits.light import light_picture
 from moongate.imagefolder.verdicts import printable
-from moongate.markdown import escaped
+from moongate.markdown import code, escaped
 from moongate.report.numbers import percent, seconds
 
 
@@ -33,7 +33,7 @@ def _page(campaign: Campaign, folder: Path) -> str:
         lines.append(f"**Take {escaped(recommended.outcome.name)}:** {escaped(recommended.reason)}")
         lines.append(escaped(recommended.confirmation))
     lines += [f"**{escaped(one.name)}** failed: {escaped(printable(one.error))}" for one in campaign.failed]
-    lines.append(f"**Files:** {escaped(str(folder.resolve()))}")
+    lines.append(f"**Files:** {code(str(folder.resolve()))}")
     return "\n\n".join(filter(None, lines))
 
 
