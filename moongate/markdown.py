@@ -12,7 +12,7 @@ _WORD_JOINER = "\u2060"
 
 
 def escaped(text: str) -> str:
-    """Return `text` as Markdown that shows it in one line, and in which nothing acts as markup or as a link."""
+    """Return `text` as Markdown that shows it in one line, in which nothing acts as markup or as a link."""
     inert = _ADDRESS.sub(rf"\1{_WORD_JOINER}", " ".join(text.split()))
     return _PUNCTUATION.sub(r"\\\1", inert)
 

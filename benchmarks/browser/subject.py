@@ -9,7 +9,7 @@ MARK = "strangers"
 
 FILE_NAME = f"<b id={MARK}>bold<b> **x** [a](javascript:alert(1)).png"
 CAPTION = (
-    f"a duck <img src=x onerror=window.{MARK}=1> **very** | [a](javascript:window.{MARK}=1) www.example.com"
+    f"a duck <img src=x onerror=window.{MARK}=1> **so** | [a](javascript:window.{MARK}=1) www.example.com"
 )
 
 
