@@ -76,27 +76,26 @@ def looked_at(server: Server, config: RunConfig, browser: str, output: Path) -> 
     }
     with visiting(browser, server.url) as visitor:
         look_at_runs(visitor, first, again, config.subject.name, output)
-        look_at_artifacts(visitor, pages, output)
+        look_at_artifacts(visitor, pages, config.subject.name, output)
         look_at_form(visitor, deployment, output)
         return visitor.faults
 
 
 def look_at_runs(visitor: Visitor, first: str, again: str, subject: str, output: Path) -> None:
-    """The page of a run names its task runs and has the core's log; that of a repeated one says Cached."""
+    """The page of a run says how it went and has the core's log; that of a repeated one says Cached."""
     visitor.open(f"/runs/flow-run/{first}")
-    visitor.expect_text(f"{subject} until record", "Completed", f"sample tuned · {subject}")
+    visitor.expect_text(f"{subject} until record", "Completed", "ingest    train        done in")
     visitor.keep(output / "prefect-run.png")
-    visitor.press("Logs")
-    visitor.expect_text("train     tuned        done in")
     visitor.open(f"/runs/flow-run/{again}")
     visitor.press("Task Runs")
     visitor.expect_text("Cached")
 
 
-def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], output: Path) -> None:
-    """Pictures have pixels, tables have rows, and nothing from a file has become markup."""
+def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], subject: str, output: Path) -> None:
+    """Pictures have pixels, tables have rows, task runs a name, and nothing from a file has become markup."""
     visitor.open(pages["samples-tuned"])
     visitor.expect_picture(min_width=600)
+    visitor.expect_text(f"sample tuned · {subject}")
     visitor.keep(output / "prefect-contact-sheet.png")
     visitor.open(pages["samples-tuned"], interface="")
     visitor.expect_picture(min_width=600)
