@@ -1,5 +1,6 @@
 """The three ways in which a command shows its work: to a person, to a person who waits, and to a program."""
 
+import json
 import logging
 import os
 import sys
@@ -91,7 +92,8 @@ class JsonLines:
         if isinstance(event, StageStarted):
             self._stage = event
         try:
-            self._stream.write(event.model_dump_json() + "\n")
+            # In ASCII: Unicode has line ends of its own, which some readers of lines would stop at.
+            self._stream.write(json.dumps(event.model_dump(mode="json")) + "\n")
             self._stream.flush()
         except BrokenPipeError:
             # What comes is written to nowhere: Python would complain of it once more at its exit.
