@@ -103,13 +103,14 @@ class Deployment:
 
 @contextmanager
 def served(folder: Path, store: Path) -> Iterator[Server]:
-    """Run a server with its files in `folder`, for runs that keep their artifacts in `store`.
+    """Run a server with its files in `folder`, for runs that keep their artifacts in `store`, as its logs do.
 
     Raises:
         RuntimeError: when it does not answer in time.
     """
     port = _free_port()
-    url, log = f"http://127.0.0.1:{port}", folder / "server.log"
+    store.mkdir(parents=True, exist_ok=True)
+    url, log = f"http://127.0.0.1:{port}", store / "browser-server.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
     environment |= {
         "PREFECT_HOME": str(folder / "prefect"),
@@ -125,7 +126,7 @@ def served(folder: Path, store: Path) -> Iterator[Server]:
         process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
         try:
             _wait_for(f"{url}/api/health", process, log)
-            yield Server(url, environment, folder / "work.log")
+            yield Server(url, environment, store / "browser-work.log")
         finally:
             process.terminate()
             process.wait(timeout=60)

@@ -4,13 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-MARK = "strangers"
+MARK = "own"
 """Global variable and element id that would exist if a file's name or caption could act as markup."""
 
-FILE_NAME = f"<b id={MARK}>bold<b> **x** [a](javascript:alert(1)).png"
-CAPTION = (
-    f"a duck <img src=x onerror=window.{MARK}=1> **so** | [a](javascript:window.{MARK}=1) www.example.com"
-)
+FILE_NAME = f"<img src=x onerror=window.{MARK}=1> **x** [a](javascript:alert(1)).png"
+# The judges read no more than 32 tokens, and to their tokenizer most of this is letters.
+CAPTION = f"a duck <b id={MARK}> | **b** www.a.de"
 
 
 def write_subject(source: Path, folder: Path) -> Path:
