@@ -2,9 +2,8 @@
 # make up     set everything up and start a Prefect server and workers; .venv/bin/moongate down ends them
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
-# make verify measure again what docs/results.md and docs/reliability.md say (about two hours on 2 cores; goes on where it was stopped)
-# make bench  measure again what docs/performance.md says (about 20 minutes on 2 cores; goes on where it was stopped)
-# make verify measure again what docs/results.md says (about two hours on 2 cores; goes on where it was stopped)
+# make verify measure again what the other pages of docs/ say (hours on 2 cores; goes on where it was stopped)
+# make bench  measure again what docs/performance.md says (goes on where it was stopped)
 
 VENV    := .venv
 BIN     := $(VENV)/bin
@@ -13,8 +12,7 @@ PYTHON  ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.14;
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench verify check format lock clean
-.PHONY: help setup run up test verify check format lock clean
+.PHONY: help setup run up test bench verify check format lock clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -62,6 +60,7 @@ verify: setup
 	$(BIN)/moongate run --preset quick --quiet
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.operations
+	$(BIN)/python -m benchmarks.browser
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
 

@@ -10,8 +10,11 @@ from typing import Any
 from prefect import State, flow, runtime
 from prefect.states import Completed, Failed
 
+from flows.announcing import announce
+from flows.events import CampaignFinished, CampaignStarted, MemberFinished
 from flows.personalize import personalize
 from moongate.artifacts.store import Store
+from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
 from moongate.campaign.members import Member, setting_members, subject_members
 from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
@@ -21,6 +24,7 @@ from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.overrides import with_overrides
 from moongate.runs import RunRecord, run_of
+from tasks.exhibits import exhibit
 
 _log = logging.getLogger("moongate.campaign")
 
@@ -40,8 +44,9 @@ def batch(
     """
     members = subject_members(Path(folder), config, overrides)
     store = Store.from_environment()
-    campaign = Campaign(_new_id("batch"), "batch", perform_members(members, store))
-    return _closed(campaign, store, config)
+    campaign_id = _new_id("batch")
+    outcomes = perform_members(members, store, "batch", campaign_id)
+    return _closed(Campaign(campaign_id, "batch", outcomes), store, config)
 
 
 @flow(name="sweep", flow_run_name="sweep of {config.subject.name}", persist_result=False)
@@ -76,22 +81,27 @@ def sweep(
         )
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
-    store = Store.from_environment()
-    outcomes = perform_members(members, store)
+    store, campaign_id = Store.from_environment(), _new_id("sweep")
+    outcomes = perform_members(members, store, "sweep", campaign_id)
     recommendation = recommend(outcomes, config.gate)
     if recommendation is not None:
         (again,) = [one for one in second if one.name == recommendation.outcome.name]
         _log.info("once more with seed %d: %s", seed, again.name)
         recommendation = confirmed(recommendation, _performed(again, store))
-    return _closed(Campaign(_new_id("sweep"), "sweep", outcomes, recommendation), store, config)
+    return _closed(Campaign(campaign_id, "sweep", outcomes, recommendation), store, config)
 
 
-def perform_members(members: Sequence[Member], store: Store) -> tuple[Outcome, ...]:
+def perform_members(
+    members: Sequence[Member], store: Store, kind: Kind, campaign_id: str
+) -> tuple[Outcome, ...]:
     """Run each member as a flow of its own, and go on when one fails."""
+    names = tuple(member.name for member in members)
+    announce(CampaignStarted(campaign_id=campaign_id, kind=kind, members=names))
     outcomes = []
     for number, member in enumerate(members, start=1):
         _log.info("%d of %d  %s", number, len(members), member.name)
         outcomes.append(_performed(member, store))
+        announce(MemberFinished.of(campaign_id, outcomes[-1]))
         if outcomes[-1].failed:
             _log.warning("%s failed: %s", member.name, outcomes[-1].error)
     return tuple(outcomes)
@@ -119,6 +129,8 @@ def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:
     """Record the campaign and name its state for what happened."""
     folder = write_campaign(store, campaign, config.gate)
+    exhibit(campaign.kind, of_campaign(campaign, folder))
+    announce(CampaignFinished.of(campaign, folder))
     _log.info("%s  %s", campaign.summary, folder)
     if len(campaign.failed) == len(campaign.outcomes):
         return Failed(message=campaign.summary, data=campaign)

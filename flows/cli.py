@@ -4,7 +4,6 @@ Only typer is imported here. What a command needs is imported when it runs: so h
 is imported after its settings are known.
 """
 
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from flows.cli_options import (
     DryRun,
     Identifier,
     Json,
+    JsonLines,
     Preset,
     Quiet,
     RunId,
@@ -79,7 +79,7 @@ def run(
     allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Run the whole chain for one subject, and end in a report.
 
@@ -105,7 +105,7 @@ def stage(
     allow_rejects: AllowRejects = False,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Do one stage of a run again and stop: short for rerun RUN --stage VERB --only.
 
@@ -137,7 +137,7 @@ def rerun(
     ] = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Repeat a run from one of its stages on, with settings changed. It becomes a run of its own.
 
@@ -158,9 +158,13 @@ def rerun(
     if on is None or dry_run:
         _repeat(repeat, dry_run=dry_run, quiet=quiet, as_json=as_json)
         return
-    from flows.cli_remote import rerun_on
+    from flows.cli_remote import print_ended, rerun_on
 
-    _report(rerun_on(on, repeat, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
+    record = rerun_on(on, repeat, quiet=quiet or as_json)
+    if as_json:
+        print_ended(record)
+    else:
+        _report(record, quiet=quiet)
 
 
 for command in (
@@ -211,12 +215,13 @@ def pretrain(
 
     Example: moongate pretrain --output toybox-weights --set denoiser.steps=20000
     """
+    from flows.front_ends import front_end
     from flows.session import session
     from flows.settings import pretrain_config
     from flows.stopping import stoppable
 
     settings = pretrain_config(tuple(set_ or ()))
-    with stoppable(), session(logging.WARNING if quiet else logging.INFO):
+    with stoppable(), session(front_end(quiet=quiet, as_json=False)):
         from flows.pretrain import pretrain as flow
 
         flow(settings, output)
@@ -249,26 +254,25 @@ def _repeat(repeat: "Repeat", *, dry_run: bool, quiet: bool, as_json: bool) -> N
 def _perform(
     config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
 ) -> None:
+    from flows.front_ends import front_end
     from flows.session import session
     from flows.stopping import stoppable
     from moongate.runs import Origin
 
-    with stoppable(), session(logging.WARNING if quiet or as_json else logging.INFO):
+    with stoppable(), session(front_end(quiet=quiet, as_json=as_json)):
         from flows.personalize import personalize
 
         record = personalize(config, until.value, origin or Origin())
-    _report(record, quiet=quiet, as_json=as_json)
+    if not as_json:
+        _report(record, quiet=quiet)
 
 
-def _report(record: "RunRecord", *, quiet: bool, as_json: bool) -> None:
+def _report(record: "RunRecord", *, quiet: bool) -> None:
+    from flows.terminal import console, print_outcome, report_path
     from moongate.artifacts.store import Store
 
     store = Store.from_environment()
-    from flows.terminal import console, print_outcome, report_path
-
-    if as_json:
-        typer.echo(record.model_dump_json(indent=2))
-    elif quiet:
+    if quiet:
         typer.echo(report_path(store, record) or record.run_id)
     else:
         print_outcome(console(), store, record)

@@ -1,15 +1,12 @@
 """The commands of many runs: a batch of subjects, a sweep of settings."""
 
-import json
-import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli_options import Base, ClassNoun, DryRun, Json, Preset, Quiet, Set, Subject
+from flows.cli_options import Base, ClassNoun, DryRun, JsonLines, Preset, Quiet, Set, Subject
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ def batch(
     base: Base = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Personalize on every subject in a folder, one after the other, and say how each went.
 
@@ -55,7 +52,7 @@ def batch(
 
         return flow(str(folder), config, overrides, return_state=True)
 
-    _report(_performed(perform, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
+    _report(_performed(perform, quiet=quiet, as_json=as_json), quiet=quiet, as_json=as_json)
 
 
 def sweep(
@@ -77,7 +74,7 @@ def sweep(
     base: Base = None,
     dry_run: DryRun = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
@@ -101,14 +98,15 @@ def sweep(
 
         return flow(grid, config, random, confirm_seed, return_state=True)
 
-    _report(_performed(perform, quiet=quiet or as_json), quiet=quiet, as_json=as_json)
+    _report(_performed(perform, quiet=quiet, as_json=as_json), quiet=quiet, as_json=as_json)
 
 
-def _performed(perform: Callable[[], Any], *, quiet: bool) -> "Campaign":
+def _performed(perform: Callable[[], Any], *, quiet: bool, as_json: bool) -> "Campaign":
+    from flows.front_ends import front_end
     from flows.session import session
     from flows.stopping import stoppable
 
-    with stoppable(), session(logging.WARNING if quiet else logging.INFO):
+    with stoppable(), session(front_end(quiet=quiet, as_json=as_json)):
         # A campaign in which all runs failed is a failed state that carries the campaign all the same.
         outcome = perform().result(raise_on_failure=False)
     if isinstance(outcome, BaseException):
@@ -124,11 +122,11 @@ def _report(campaign: "Campaign", *, quiet: bool, as_json: bool) -> None:
     from moongate.campaign.record import campaign_folder
 
     folder = campaign_folder(Store.from_environment().root, campaign.campaign_id)
-    if as_json:
-        typer.echo(json.dumps(asdict(campaign), indent=2))
-    elif quiet:
+    if quiet and not as_json:
+        for failed in campaign.failed:
+            typer.echo(f"{failed.name}: {failed.error}", err=True)
         typer.echo(folder)
-    else:
+    elif not as_json:
         print_campaign(console(), campaign, folder)
     if campaign.failed:
         raise typer.Exit(1 if len(campaign.failed) == len(campaign.outcomes) else DEGRADED)

@@ -55,8 +55,11 @@ AllowRejects = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, then the report's path.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors, then the result's path.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Print what happens as JSON, one event a line: docs/watching.md.")
+]
 WHICH_RUN = "Id of a run, a part of it, or `last`."
 RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
 WhichRun = Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)]

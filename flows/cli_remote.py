@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -100,3 +101,12 @@ def _not_done(flow_run: "FlowRun", state: "State", record: RunRecord | None) -> 
         why=(record and record.error) or state.message or "its state says no more",
         fix=f"the same command again goes on from what is done; so does prefect flow-run retry {flow_run.id}",
     )
+
+
+def print_ended(record: RunRecord) -> None:
+    """Write how a run has ended as the one line of JSON of that event; a worker's other events are its own."""
+    from flows.events import RunFinished
+    from flows.front_ends import JsonLines
+    from flows.terminal import report_path
+
+    JsonLines(sys.stdout).hear(RunFinished.of(record, report_path(Store.from_environment(), record)))

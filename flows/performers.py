@@ -9,13 +9,15 @@ from typing import Any, Protocol, TypeVar, cast
 
 from prefect import State, Task
 
+from flows.announcing import announce
+from flows.events import StageFinished, StageStarted
 from moongate import interruption
 from moongate.artifacts.peak_memory import restart_peak_memory
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
-from moongate.runs import VERBS, Run, Verb
+from moongate.runs import RECORD_ROLE, VERBS, Run, StageEntry, Verb
 from moongate.stages import cache, evaluate, ingest, invert, prior, sample, train
 from moongate.stages.record import RecordInputs
 from tasks.policies import Terms
@@ -67,20 +69,26 @@ class Live:
         """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
         check_wanted(stage.name, self.until)
         interruption.heed()
-        terms = Terms(self.device, rebuild=stage.name == self.rebuild, run_id=self.run.record.run_id)
+        record_, verb = self.run.record, cast(Verb, stage.name)
+        announce(StageStarted(run_id=record_.run_id, stage=verb, role=role))
+        terms = Terms(self.device, verb == self.rebuild, record_.run_id, record_.config.subject.name)
         # A cached stage answers with a state and a built one with its value; as states both are read alike.
         state = cast(State[Obtained[R]], stage(role, config, inputs, terms, return_state=True))
         obtained: Obtained[R] = state.result()
-        self.run.add(cast(Verb, stage.name), role, obtained)
+        self._announce_done(self.run.add(verb, role, obtained))
         return obtained.ref
 
     def record(self, config: RunConfig, inputs: RecordInputs) -> None:
         """Run the last stage, which makes no artifact."""
         check_wanted("record", self.until)
+        announce(StageStarted(run_id=self.run.record.run_id, stage="record", role=RECORD_ROLE))
         started = perf_counter()
         restart_peak_memory()
         record(config, inputs)
-        self.run.add_record(perf_counter() - started)
+        self._announce_done(self.run.add_record(perf_counter() - started))
+
+    def _announce_done(self, entry: StageEntry) -> None:
+        announce(StageFinished.of(self.run.record.run_id, entry))
 
 
 class Rehearsed:

@@ -1,11 +1,14 @@
 """The chain: from a folder of pictures to a judged, personalized model."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from prefect import flow, runtime
 
+from flows.announcing import announce, announced
+from flows.events import Metric, MetricsMeasured, VerdictReached
 from flows.ingredients import Ingredients, Outcome
 from flows.intake import UnusableFoldersError, record_refused, take_in
 from flows.performers import EndOfChain, Live, Perform, rehearse
@@ -14,10 +17,11 @@ from flows.stopping import heeding_stops
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
 from moongate.config import RunConfig
+from moongate.metrics.rows import SummaryRow
 from moongate.models.identifiers import doubts_about
 from moongate.models.source import BaseSource, resolve_base
 from moongate.overrides import with_overrides
-from moongate.report.diagnosis import check_gate, diagnose
+from moongate.report.diagnosis import Diagnosis, check_gate, diagnose
 from moongate.report.reading import read_scores
 from moongate.run_tables import on_record
 from moongate.runs import Origin, RunRecord, Verb, new_run_id
@@ -68,7 +72,8 @@ def perform_run(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
     for doubt in doubts_about(config.subject, base):
         _log.warning("%s", doubt)
     check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
-    with heeding_stops(), on_record(store.root, _new_record(config, until, origin), base) as run:
+    opened = on_record(store.root, _new_record(config, until, origin), base)
+    with heeding_stops(), announced(store, opened) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
             _perform_all(config, base, store, Live(run, until, config.base.device, rebuild))
@@ -88,10 +93,17 @@ def _perform_all(config: RunConfig, base: BaseSource, store: Store, live: Live) 
         rehearse(live.until, lambda rehearsed: chain(config, base, rehearsed))
     with suppress(EndOfChain):
         outcome, metrics = chain(config, base, live)
-        diagnosis = diagnose(read_scores(store.folder(metrics)), config.gate)
+        scores = read_scores(store.folder(metrics))
+        diagnosis = diagnose(scores, config.gate)
         live.run.judged(diagnosis.word, diagnosis.reason)
+        _announce_result(live.run.record.run_id, scores, diagnosis)
         live.record(config, outcome.recorded(live.run.record, base, metrics))
         check_gate(config.gate, diagnosis)
+
+
+def _announce_result(run_id: str, scores: Sequence[SummaryRow], diagnosis: Diagnosis) -> None:
+    announce(MetricsMeasured(run_id=run_id, metrics=tuple(map(Metric.of, scores))))
+    announce(VerdictReached(run_id=run_id, verdict=diagnosis.word, reason=diagnosis.reason))
 
 
 def chain(config: RunConfig, base: BaseSource, perform: Perform) -> tuple[Outcome, MetricsRef]:

@@ -306,17 +306,17 @@ class RunConfig(Settings):
         description="When a single picture or prompt cannot be computed: stop the run, or skip it with a row "
         "that says why. Pictures of the subject are never skipped.",
     )
-    subject: SubjectConfig = Field(SubjectConfig(), description="The thing to be learned.")
-    base: BaseConfig = Field(BaseConfig(), description="The model to start from.")
-    ingest: IngestConfig = Field(IngestConfig(), description="Reading pictures.")
-    prior: PriorConfig = Field(PriorConfig(), description="Class pictures by the base model.")
-    cache: CacheConfig = Field(CacheConfig(), description="Latents and text embeddings.")
-    train: TrainConfig = Field(TrainConfig(), description="Personalization.")
-    invert: InvertConfig = Field(InvertConfig(), description="DDIM inversion.")
-    sample: SampleConfig = Field(SampleConfig(), description="Guided sampling.")
-    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="Metrics.")
-    record: RecordConfig = Field(RecordConfig(), description="Tables, sheets and report.")
-    gate: GateConfig = Field(GateConfig(), description="What counts as learned well.")
+    subject: SubjectConfig = Field(SubjectConfig(), title="Subject", description="The thing to be learned.")
+    base: BaseConfig = Field(BaseConfig(), title="Base model", description="The model to start from.")
+    ingest: IngestConfig = Field(IngestConfig(), title="Ingest", description="Reading pictures.")
+    prior: PriorConfig = Field(PriorConfig(), title="Prior", description="Class pictures by the base model.")
+    cache: CacheConfig = Field(CacheConfig(), title="Cache", description="Latents and text embeddings.")
+    train: TrainConfig = Field(TrainConfig(), title="Train", description="Personalization.")
+    invert: InvertConfig = Field(InvertConfig(), title="Invert", description="DDIM inversion.")
+    sample: SampleConfig = Field(SampleConfig(), title="Sample", description="Guided sampling.")
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), title="Evaluate", description="Metrics.")
+    record: RecordConfig = Field(RecordConfig(), title="Record", description="Tables, sheets and report.")
+    gate: GateConfig = Field(GateConfig(), title="Gate", description="What counts as learned well.")
 
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader of this run's figures has to know first, a sentence each."""

@@ -33,6 +33,7 @@ Status = Literal["running", "completed", "failed", "interrupted"]
 
 _log = logging.getLogger(__name__)
 RUN_FORMAT = 1
+RECORD_ROLE = "run"
 _RUN_ID = re.compile(r"r\d{8}-\d{6}-[A-Za-z0-9][A-Za-z0-9_-]*-[0-9a-f]{4}")
 
 
@@ -127,8 +128,8 @@ class Run:
         self.folder = folder
         self.record = record
 
-    def add(self, stage: Verb, role: str, obtained: Obtained[Any]) -> None:
-        """Note a finished stage instance."""
+    def add(self, stage: Verb, role: str, obtained: Obtained[Any]) -> StageEntry:
+        """Note a finished stage instance, and return what is noted."""
         entry = StageEntry(
             stage=stage,
             role=role,
@@ -145,13 +146,13 @@ class Run:
             rebuilt=obtained.rebuilt,
             leased=obtained.leased,
         )
-        self._add(entry)
+        return self._add(entry)
 
-    def add_record(self, wall_s: float) -> None:
+    def add_record(self, wall_s: float) -> StageEntry:
         """Note that the run was recorded; its record is no artifact, so it has no digest."""
         entry = StageEntry(
             stage="record",
-            role="run",
+            role=RECORD_ROLE,
             attempt=self.record.attempt,
             kind="record",
             digest="",
@@ -162,7 +163,7 @@ class Run:
             device="cpu",
             peak_memory_bytes=peak_memory_bytes(),
         )
-        self._add(entry)
+        return self._add(entry)
 
     def judged(self, verdict: str, reason: str) -> None:
         """Note how good the run's result is."""
@@ -180,7 +181,7 @@ class Run:
         except (StoreError, OSError) as fault:
             _log.warning("The end of run %s could not be noted: %s", self.record.run_id, fault)
 
-    def _add(self, entry: StageEntry) -> None:
+    def _add(self, entry: StageEntry) -> StageEntry:
         self._write(stages=(*self.record.stages, entry))
         how = "cached" if entry.cached else f"done in {entry.wall_s:.1f} s"
         if entry.rebuilt:
@@ -188,6 +189,7 @@ class Run:
         if entry.leased:
             how += f" on {entry.leased}"
         _log.info("%-8s  %-11s  %s", entry.stage, entry.role, how)
+        return entry
 
     def _write(self, **changes: object) -> None:
         self.record = self.record.model_copy(update=changes)

@@ -9,7 +9,7 @@ from moongate.stages import cache as core
 from tasks.policies import STAGE_POLICY, Terms, performed
 
 
-@task(name="cache", task_run_name="cache {role}", **STAGE_POLICY)
+@task(name="cache", task_run_name="cache {role} · {terms.subject}", **STAGE_POLICY)
 def cache(role: str, config: CacheConfig, inputs: core.CacheInputs, terms: Terms) -> Obtained[LatentSetRef]:
     """Encode one image set to latents and text embeddings."""
     return performed(core.cache, config, inputs, terms)

@@ -1,8 +1,9 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
 
 from prefect.cache_policies import NO_CACHE, CachePolicy
@@ -13,10 +14,12 @@ from prefect.tasks import Task
 from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
+from moongate.exhibits.kinds import Exhibit
 from moongate.models.tenancy import Tenant, tenancy
 from moongate.runs import run_folder
 from moongate.stages.context import StageContext
 from moongate.watchdog import Watched, limit_of, watched
+from tasks.exhibits import exhibit
 from tasks.labels import flush_reports, label_with_device, label_with_stage, task_run_name
 from tasks.progress import current_progress
 
@@ -44,11 +47,13 @@ class Terms:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         rebuild: build a second time what the store has, and say how the result compares.
         run_id: the run that it is performed for; those who wait for its device are told.
+        subject: whose run it is, for names in a user interface.
     """
 
     device: str = "auto"
     rebuild: bool = False
     run_id: str = ""
+    subject: str = ""
 
     def store(self) -> Store:
         """Return the store that the stage asks."""
@@ -76,10 +81,21 @@ STAGE_POLICY = StagePolicy(
 )
 
 
+def nothing_to_show(_folder: Path) -> tuple[Exhibit, ...]:
+    """Show nothing of an artifact."""
+    return ()
+
+
 def performed(
-    stage: Callable[[C, N, StageContext], Obtained[R]], config: C, inputs: N, terms: Terms
+    stage: Callable[[C, N, StageContext], Obtained[R]],
+    config: C,
+    inputs: N,
+    terms: Terms,
+    exhibits: Callable[[Path], Iterable[Exhibit]] = nothing_to_show,
 ) -> Obtained[R]:
     """Run a stage, which asks the store first and leases a device only for what it has to build.
+
+    What `exhibits` makes of the artifact's folder is shown in the user interface, of a cached one too.
 
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
@@ -97,6 +113,7 @@ def performed(
         progress = Watched(current_progress(), sign_of_life)
         with tenancy(Tenant(purpose, on_lease)) as tenant:
             obtained = stage(config, inputs, StageContext(store, progress, terms.device))
+    exhibit(terms.subject, exhibits(store.folder(obtained.ref)))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return replace(obtained, leased=", ".join(tenant.devices))

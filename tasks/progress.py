@@ -1,13 +1,14 @@
-"""Which progress display a task reports to.
+"""Which progress displays a task reports to.
 
 A task is handed references and frozen settings only, so the display comes from its context: a terminal sets
-one around the flow, and without any (a worker, a served flow) progress goes to the run's log.
+one around the flow, and without any (a worker, a served flow) progress goes to the run's log. Where a server
+shows the run to people, it is an artifact of the task run besides.
 """
 
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 from moongate.progress import Progress
@@ -38,12 +39,36 @@ class Logged:
         _log.info("%s: %d of %d in %.1f s", description, done, total, time.perf_counter() - started)
 
 
+class Together:
+    """Progress on several displays at once."""
+
+    def __init__(self, *displays: Progress) -> None:
+        self._displays = displays
+
+    @contextmanager
+    def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Yield an `advance(n)` that advances all of them."""
+        with ExitStack() as stack:
+            bars = [stack.enter_context(shown.track(description, total)) for shown in self._displays]
+
+            def advance(count: int) -> None:
+                for bar in bars:
+                    bar(count)
+
+            yield advance
+
+
 _current: ContextVar[Progress] = ContextVar("progress")
 
 
 def current_progress() -> Progress:
-    """Return the display of this context."""
-    return _current.get(Logged())
+    """Return the display of this context, with an artifact beside it where people can look at the run."""
+    # Imported late: a command chooses its display before Prefect may be imported, whose settings it makes.
+    from tasks.exhibits import is_watched
+    from tasks.progress_artifact import ProgressArtifact
+
+    display = _current.get(Logged())
+    return Together(display, ProgressArtifact()) if is_watched() else display
 
 
 @contextmanager

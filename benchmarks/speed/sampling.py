@@ -78,13 +78,15 @@ def picture_difference(
     """
     import numpy as np
 
+    from moongate.bad_items import BadItem
     from moongate.models.base import load_model
     from moongate.sampling.drawing import NoiseKey
 
     model = load_model(base, device, "float32")
     drawing = Drawing(tuple(prompts), 1, steps, len(prompts))
     orders = drawing.orders()
-    ours = np.stack([pixels for _, pixels in _studio(model, drawing).draw(orders, Silent(), NAME)])
+    drawn = _studio(model, drawing).draw(orders, Silent(), NAME)
+    ours = np.stack([pixels for _, pixels in drawn if not isinstance(pixels, BadItem)])
     latents = NoiseKey(0, NAME).starts(model.latent_shape, orders).to(model.device)
     theirs = np.stack(
         [np.asarray(image) for image in draw(pipeline_of(model, "float32"), prompts, steps, latents)]

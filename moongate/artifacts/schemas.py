@@ -251,6 +251,8 @@ STAGES = Table(
             *_required(stage=_TEXT, role=_TEXT, attempt=_COUNT, digest=_TEXT, cached=_FLAG, wall_s=_REAL),
             *_required(items=_COUNT, unet_evals=_COUNT, peak_memory_bytes=_COUNT, device=_TEXT),
             *_required(lost=_COUNT),
+            # leased: which device of which host was held meanwhile; null for none, as for what is cached
+            *_optional(leased=_TEXT),
         ]
     ),
 )

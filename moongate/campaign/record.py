@@ -18,6 +18,8 @@ from moongate.runs import load_run
 
 Kind = Literal["batch", "sweep"]
 _FILE = "campaign.json"
+FIDELITY_PLOT = "fidelity.png"
+SAMPLES_SHEET = "samples.png"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error")
 
 
@@ -65,8 +67,8 @@ def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
     rows = [_row(campaign, outcome) for outcome in campaign.outcomes]
     write_run_table(store.root, "campaigns", rows, run_id=campaign.campaign_id, stage=campaign.kind)
     chosen = campaign.recommendation.outcome if campaign.recommendation else None
-    _write_bytes(folder / "fidelity.png", as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
-    _write_samples(folder / "samples.png", store, campaign.outcomes)
+    _write_bytes(folder / FIDELITY_PLOT, as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
+    _write_samples(folder / SAMPLES_SHEET, store, campaign.outcomes)
     _write_bytes(folder / _FILE, (json.dumps(asdict(campaign), indent=2) + "\n").encode())
     return folder
 

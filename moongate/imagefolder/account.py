@@ -1,12 +1,12 @@
 """What is said of a folder's files: what was not accepted, by what to do next, and the error that says it."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from moongate.errors import InputError
 from moongate.imagefolder.verdicts import Verdict, printable
+from moongate.markdown import table
 
 # A report that does not fit on a screen is not read.
 SHOWN_PER_GROUP = 5
@@ -77,18 +77,12 @@ class Account:
 
 def markdown_table(account: Account) -> str:
     """Return the groups as a Markdown table; nothing in a file's name can act as markup there."""
-    rows = ["| what to do | file | reason |", "|---|---|---|"]
+    rows: list[tuple[str, str, str]] = []
     for group in account.groups():
-        rows += [_markdown_row(group.hint, place, reason) for place, reason in group.lines()]
+        rows += [(group.hint, place, reason) for place, reason in group.lines()]
         if group.left_out:
-            rows.append(_markdown_row("", f"and {group.left_out:,} more", ""))
-    return "\n".join(rows)
-
-
-def _markdown_row(*cells: str) -> str:
-    # CommonMark 0.31, 2.4: a backslash takes the meaning from any ASCII punctuation.
-    escaped = (re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", cell) for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+            rows.append(("", f"and {group.left_out:,} more", ""))
+    return table(("what to do", "file", "reason"), rows)
 
 
 def remarks(verdicts: Iterable[Verdict]) -> tuple[tuple[str, str], ...]:

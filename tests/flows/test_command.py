@@ -15,6 +15,15 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL
 
+from flows.events import (
+    MetricsMeasured,
+    RunFinished,
+    StageFinished,
+    StageProgress,
+    StageStarted,
+    VerdictReached,
+    read_event,
+)
 from flows.settings import as_toml
 from moongate.config import RunConfig
 from moongate.runs import RunRecord
@@ -79,12 +88,26 @@ def test_without_a_server_the_terminal_shows_the_run_and_no_server(
     assert not [line for line in lines if "prefect" in line.lower() or "error" in line.lower()]
 
 
-def test_json_is_all_that_is_printed_when_it_is_asked_for(moongate: Command, first: RunRecord) -> None:
-    done = moongate("stage", "train", "--run", first.run_id, "--json")
+def test_json_is_all_that_is_printed_when_it_is_asked_for_and_each_line_is_an_event(
+    moongate: Command, preset: str, first: RunRecord
+) -> None:
+    done = moongate("run", "--preset", preset, "--set", "sample.guidance=2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    again = RunRecord.model_validate_json(done.stdout)
-    assert (again.parent, again.until, again.unet_evals) == (first.run_id, "train", 0)
-    assert [entry.digest for entry in again.stages] == [entry.digest for entry in first.stages[:9]]
+    told = [read_event(line) for line in done.stdout.splitlines()]
+    assert (told[0].event, told[-1].event) == ("run_started", "run_finished")
+    started = [(one.stage, one.role) for one in told if isinstance(one, StageStarted)]
+    finished = [one for one in told if isinstance(one, StageFinished)]
+    assert started == [(one.stage, one.role) for one in finished]
+    assert started == [(entry.stage, entry.role) for entry in first.stages]
+    assert {one.stage for one in finished if not one.cached} == {"sample", "evaluate", "record"}
+    reached = [one for one in told if isinstance(one, StageProgress)]
+    assert {one.stage for one in reached if one.done == one.total} >= {"sample", "evaluate"}
+    (measured,) = [one for one in told if isinstance(one, MetricsMeasured)]
+    assert {metric.model for metric in measured.metrics} == {"real", "base", "tuned"}
+    (verdict,) = [one for one in told if isinstance(one, VerdictReached)]
+    assert isinstance(told[-1], RunFinished)
+    assert (told[-1].status, told[-1].verdict, told[-1].error) == ("completed", verdict.verdict, None)
+    assert Path(str(told[-1].report)).is_file()
 
 
 def test_runs_are_listed_and_shown(moongate: Command, first: RunRecord) -> None:
@@ -142,14 +165,19 @@ def test_the_store_of_a_run_has_no_garbage(moongate: Command, first: RunRecord) 
     assert moongate("show", first.run_id).returncode == 0
 
 
-def test_a_users_server_shows_the_run(environment: dict[str, str], first: RunRecord) -> None:
+def test_a_users_server_shows_a_quiet_run_that_prints_one_line(
+    environment: dict[str, str], first: RunRecord
+) -> None:
     arguments = ["stage", "cache", "--run", first.run_id, "--quiet"]
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "flows.cli", *arguments],
         env=environment | {"PREFECT_API_URL": PREFECT_API_URL.value()},
-        check=True,
+        capture_output=True,
+        text=True,
         timeout=120,
     )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
     with get_client(sync_client=True) as client:
         newest = client.read_flow_runs(sort=FlowRunSort.START_TIME_DESC, limit=1)[0]
         filtered = FlowRunFilter(id=FlowRunFilterId(any_=[newest.id]))
@@ -160,7 +188,7 @@ def test_a_users_server_shows_the_run(environment: dict[str, str], first: RunRec
         names = [task.name for task in client.read_task_runs(flow_run_filter=filtered)]
     assert newest.name == "noise_duck until cache"
     assert states == {"Cached"}
-    assert "ingest train" in names
+    assert "ingest train · noise_duck" in names
 
 
 def _states(client: SyncPrefectClient, filtered: FlowRunFilter) -> set[str | None]:

@@ -66,7 +66,7 @@ def test_a_user_interface_gets_the_same_table(mistaken: RunConfig, home: Path) -
     async def latest() -> str:
         async with get_client() as client:
             found = await client.read_latest_artifacts()
-            return str(next(one.data for one in found if one.key == "inputs-train"))
+            return str(next(one.data for one in found if one.key == "noise-duck-ingest-train"))
 
     assert r"0\.png\, line 1" in asyncio.run(latest())
 

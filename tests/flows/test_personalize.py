@@ -4,6 +4,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flows.announcing import listening
+from flows.events import Event, RunFinished
 from flows.personalize import personalize
 from flows.plan import plan
 from moongate.config import RunConfig
@@ -86,8 +88,12 @@ def test_what_is_wrong_late_in_the_chain_is_found_before_any_stage_runs(
     config: RunConfig, home: Path
 ) -> None:
     mistaken = with_overrides(config, ["sample.prompts=nowhere.jsonl", "seed=99"])
-    with pytest.raises(InputError, match=r"nowhere\.jsonl"):
+    told: list[Event] = []
+    with listening(told.append), pytest.raises(InputError, match=r"nowhere\.jsonl"):
         personalize(mistaken)
+    _, last = told
+    assert isinstance(last, RunFinished)
+    assert (last.status, "nowhere.jsonl" in str(last.error)) == ("failed", True)
     failed = list_runs(home)[0]
     assert (failed.status, failed.stages) == ("failed", ())
     assert "nowhere.jsonl" in str(failed.error)

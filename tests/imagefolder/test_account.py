@@ -65,7 +65,7 @@ def test_names_and_reasons_cannot_move_the_cursor_or_fill_the_screen() -> None:
 
 def test_names_are_no_markup_in_the_table_of_a_user_interface() -> None:
     hostile = Verdict("a|b<script>[x](http://y)`.png", "rejected", "**bold**", "rename it")
-    row = markdown_table(account(hostile)).splitlines()[-1]
+    row = markdown_table(account(hostile)).splitlines()[-1].replace("\u2060", "")
     assert r"a\|b\<script\>\[x\]\(http\:\/\/y\)\`\.png" in row
     assert r"\*\*bold\*\*" in row
 

@@ -43,15 +43,33 @@ class PretrainConfig(BaseModel):
     kl_weight: float = Field(
         2e-4, ge=0, description="weight of the autoencoder's KL term against its squared error"
     )
-    autoencoder: PhaseConfig = PhaseConfig(
-        steps=5_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998
+    autoencoder: PhaseConfig = Field(
+        PhaseConfig(steps=5_000, batch_size=8, learning_rate=1e-3, weight_decay=1e-4, ema_decay=0.998),
+        title="Autoencoder",
+        description="pictures to latents and back: both halves together",
     )
-    decoder: PhaseConfig = PhaseConfig(
-        steps=4_400, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998
+    decoder: PhaseConfig = Field(
+        PhaseConfig(steps=4_400, batch_size=8, learning_rate=5e-4, weight_decay=1e-4, ema_decay=0.998),
+        title="Decoder",
+        description="latents to pictures: the decoder alone, after the encoder is fixed",
     )
-    clip: PhaseConfig = PhaseConfig(steps=800, batch_size=128, learning_rate=1e-3)
-    identity: PhaseConfig = PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3)
-    judges: PhaseConfig = PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99)
-    denoiser: PhaseConfig = PhaseConfig(
-        steps=31_400, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999
+    clip: PhaseConfig = Field(
+        PhaseConfig(steps=800, batch_size=128, learning_rate=1e-3),
+        title="CLIP",
+        description="text and picture encoders: the denoiser's conditioning, and the judge of prompts",
+    )
+    identity: PhaseConfig = Field(
+        PhaseConfig(steps=500, batch_size=84, learning_rate=1e-3),
+        title="Identity encoder",
+        description="tells one thing from another of its kind",
+    )
+    judges: PhaseConfig = Field(
+        PhaseConfig(steps=700, batch_size=64, learning_rate=2e-3, ema_decay=0.99),
+        title="Judges",
+        description="classifiers of object, colour and scene",
+    )
+    denoiser: PhaseConfig = Field(
+        PhaseConfig(steps=31_400, batch_size=32, learning_rate=6e-4, warmup_steps=200, ema_decay=0.999),
+        title="Denoiser",
+        description="the UNet: what sampling and personalization run",
     )

@@ -1,0 +1,1 @@
+"""A real browser looks at what a real Prefect server shows of a real run."""
