@@ -104,7 +104,7 @@ def _not_done(flow_run: "FlowRun", state: "State", record: RunRecord | None) -> 
 
 
 def print_ended(record: RunRecord) -> None:
-    """Write how a run has ended as the one line of JSON of that event; a worker's other events are its own."""
+    """Write how a run has ended as one line of JSON; the other events stay with the worker."""
     from flows.events import RunFinished
     from flows.front_ends import JsonLines
     from flows.terminal import report_path

@@ -79,7 +79,9 @@ class StageFinished(Event):
     wall_s: float
     items: int
     unet_evals: int = Field(description="Samples that went through the UNet now.")
+    lost: int = Field(description="Items that could not be computed and were left out.")
     device: str
+    leased: str = Field(description="The device that was held, as its whole host knows it; empty = none.")
     digest: str = Field(description="The artifact's address; empty for `record`, which makes none.")
     rebuilt: str = Field(description="How a forced second build compared with the stored artifact.")
 
@@ -101,6 +103,7 @@ class Metric(BaseModel):
     low: float | None
     high: float | None
     n: int
+    lost: int
     status: ValueStatus
 
     @classmethod
@@ -136,12 +139,13 @@ class RunFinished(Event):
     verdict: str = Field(description="Empty when the run was not judged.")
     wall_s: float
     unet_evals: int
+    lost: int = Field(description="Items of all stages that could not be computed and were left out.")
     report: str | None = Field(description="Path of the report; null when there is none.")
 
     @classmethod
     def of(cls, record: RunRecord, report: Path | None) -> Self:
         """Describe how a run has ended."""
-        shared = ("run_id", "status", "error", "verdict", "wall_s", "unet_evals")
+        shared = ("run_id", "status", "error", "verdict", "wall_s", "unet_evals", "lost")
         known = {name: getattr(record, name) for name in shared}
         return cls(**known, report=str(report) if report else None)
 

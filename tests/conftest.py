@@ -55,7 +55,7 @@ def prefect_server() -> Iterator[None]:
     """A server for the whole session. It starts in ten seconds, so only flows and task states ask for it."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=90):
+    with prefect_test_harness(server_startup_timeout=240):
         yield
 
 

@@ -59,7 +59,7 @@ def _weights(folder: Path) -> BuildFacts:
 
 def _summary(folder: Path, figure: float) -> None:
     shared = {"low": None, "high": None, "n": 4, "status": "ok", "direction": "higher", "unit": "image"}
-    shared |= {"num_units": 4, "interval": "none"}
+    shared |= {"num_units": 4, "interval": "none", "lost": 0}
     rows = [
         {"metric": "fidelity.tiny", "model": "tuned", "value": figure},
         {"metric": "fidelity.tiny", "model": "base", "value": 0.25},

@@ -24,7 +24,7 @@ OPTIONS = {
         "--json",
     ],
     "stage": ["verb", "--run", "--set", "--allow-rejects", "--dry-run", "--quiet", "--json"],
-    "rerun": ["run_id", "--stage", "--set", "--only", "--force", "--dry-run", "--quiet", "--json"],
+    "rerun": ["run_id", "--stage", "--set", "--only", "--force", "--on", "--dry-run", "--quiet", "--json"],
     "batch": ["folder", "--preset", "--set", "--base", "--dry-run", "--quiet", "--json"],
     "sweep": [
         "--grid",
@@ -40,10 +40,14 @@ OPTIONS = {
         "--json",
     ],
     "runs": ["--json"],
+    "report": ["--open"],
     "show": ["run_id", "--json"],
     "why": ["run_id", "verb", "--all", "--json"],
     "diff": ["first_id", "second_id", "--json"],
     "gc": ["--delete", "--keep-runs", "--grace", "--json"],
+    "up": ["--host", "--port"],
+    "status": ["--json"],
+    "down": [],
     "config": ["--preset", "--set", "--subject", "--class-noun", "--identifier", "--base", "--json"],
     "pretrain": ["--output", "--set", "--quiet"],
 }
