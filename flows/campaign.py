@@ -1,25 +1,21 @@
 """Many runs in one flow: a subject each, or a setting each. One that fails costs no other."""
 
 import logging
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 from prefect import State, flow, runtime
 from prefect.states import Completed, Failed
 
-from flows.personalize import personalize
+from flows.engines.choice import EngineChoice
+from flows.members import performing
 from moongate.artifacts.store import Store
 from moongate.campaign.grid import Axis, combinations
-from moongate.campaign.members import Member, setting_members, subject_members
-from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
+from moongate.campaign.members import setting_members, subject_members
 from moongate.campaign.recommendation import confirmed, recommend
 from moongate.campaign.record import Campaign, Kind, write_campaign
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
-from moongate.runs import RunRecord, list_runs
 
 _log = logging.getLogger("moongate.campaign")
 
@@ -29,18 +25,20 @@ def batch(
     folder: str = "datasets/subjects",
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     overrides: list[str] = [],  # noqa: B006 - never changed, and the run form shows literal defaults only
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> State[Campaign]:
-    """Personalize on every subject in a folder, one after the other.
+    """Personalize on every subject in a folder.
 
     Args:
         folder: every sub-folder is a subject.
         config: the settings of all of them; a subject's own `subject.toml` is laid over these.
         overrides: settings such as `train.steps=10`, which win over a subject's own.
+        engine: local: one subject after the other; dask, ray: side by side on workers.
     """
     members = subject_members(Path(folder), config, overrides)
-    store = Store.from_environment()
-    campaign = Campaign(_new_id("batch"), "batch", perform_members(members, store))
-    return _closed(campaign, store, config)
+    with performing(engine) as perform:
+        campaign = Campaign(_new_id("batch"), "batch", perform(members))
+    return _closed(campaign, Store.from_environment(), config)
 
 
 @flow(name="sweep", flow_run_name="sweep of {config.subject.name}", persist_result=False)
@@ -49,6 +47,7 @@ def sweep(
     config: RunConfig = RunConfig(),  # noqa: B008
     random: int | None = None,
     confirm_seed: int | None = None,
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> State[Campaign]:
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
@@ -57,6 +56,7 @@ def sweep(
         config: the settings that are not varied.
         random: draw so many combinations instead of taking all.
         confirm_seed: run the recommended setting once more with this seed; none = the next one.
+        engine: local: one setting after the other; dask, ray: side by side on workers.
 
     Raises:
         ConfigError: when an axis or a combination is not valid, or the second seed is the first.
@@ -72,49 +72,15 @@ def sweep(
         )
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
-    store = Store.from_environment()
-    outcomes = perform_members(members, store)
-    recommendation = recommend(outcomes, config.gate)
-    if recommendation is not None:
-        (again,) = [one for one in second if one.name == recommendation.outcome.name]
-        _log.info("once more with seed %d: %s", seed, again.name)
-        recommendation = confirmed(recommendation, _performed(again, store))
-    return _closed(Campaign(_new_id("sweep"), "sweep", outcomes, recommendation), store, config)
-
-
-def perform_members(members: Sequence[Member], store: Store) -> tuple[Outcome, ...]:
-    """Run each member as a flow of its own, and go on when one fails."""
-    outcomes = []
-    for number, member in enumerate(members, start=1):
-        _log.info("%d of %d  %s", number, len(members), member.name)
-        outcomes.append(_performed(member, store))
-        if outcomes[-1].failed:
-            _log.warning("%s failed: %s", member.name, outcomes[-1].error)
-    return tuple(outcomes)
-
-
-def _performed(member: Member, store: Store) -> Outcome:
-    started, begun = perf_counter(), datetime.now(UTC)
-    if not isinstance(member.config, RunConfig):
-        return outcome_without_run(member, member.config, perf_counter() - started)
-    state = personalize(member.config, return_state=True)
-    try:
-        return outcome_of(store, member, state.result())
-    except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
-        record = _record_of(state, store, begun)
-        if record is None:
-            return outcome_without_run(member, error, perf_counter() - started)
-        return outcome_of(store, member, record)
-
-
-def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:
-    """Return the record of a run that failed, or None when it never got one.
-
-    Its id ends in the first digits of its flow run's; an older run may by chance end in the same ones.
-    """
-    token = str(state.state_details.flow_run_id)[:4]
-    fitting = (one for one in list_runs(store.root) if one.run_id.endswith(f"-{token}"))
-    return next((one for one in fitting if datetime.fromisoformat(one.started_utc) >= begun), None)
+    with performing(engine) as perform:
+        outcomes = perform(members)
+        recommendation = recommend(outcomes, config.gate)
+        if recommendation is not None:
+            again = [one for one in second if one.name == recommendation.outcome.name]
+            _log.info("once more with seed %d: %s", seed, again[0].name)
+            recommendation = confirmed(recommendation, *perform(again))
+    campaign = Campaign(_new_id("sweep"), "sweep", outcomes, recommendation)
+    return _closed(campaign, Store.from_environment(), config)
 
 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:

@@ -19,6 +19,10 @@ from flows.cli_options import (
     Base,
     ClassNoun,
     DryRun,
+    Engine,
+    EngineAddress,
+    EngineDevices,
+    EngineKind,
     Identifier,
     Json,
     Preset,
@@ -32,6 +36,7 @@ from flows.cli_options import (
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
+    from flows.engines.choice import EngineChoice
     from moongate.config import RunConfig
     from moongate.runs import Origin
 
@@ -75,24 +80,31 @@ def run(
     identifier: Identifier = None,
     base: Base = None,
     allow_rejects: AllowRejects = False,
+    engine: Engine = EngineKind.local,
+    engine_address: EngineAddress = None,
+    engine_devices: EngineDevices = 0,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Run the whole chain for one subject, and end in a report.
 
-    What the store holds already is not computed again.
+    What the store holds already is not computed again. With an engine, class pictures, inversion, sampling
+    and evaluation are divided among its workers, which see the store under the same path; the results are
+    the same.
 
     Example: moongate run --preset quick --set train.steps=20
     """
+    from flows.engines.choice import engine_choice
     from flows.settings import Choices
 
+    chosen = engine_choice(engine.value, engine_address, engine_devices)
     overrides = _overrides(set_, allow_rejects=allow_rejects)
     config = Choices(preset, subject, class_noun, identifier, base, overrides).resolve()
     if dry_run:
         _print_plan(config, Verb.record)
     else:
-        _perform(config, Verb.record, quiet=quiet, as_json=as_json)
+        _perform(config, Verb.record, engine=chosen, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -237,8 +249,15 @@ def _rerun(
 
 
 def _perform(
-    config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
+    config: "RunConfig",
+    until: Verb,
+    origin: "Origin | None" = None,
+    *,
+    engine: "EngineChoice | None" = None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
+    from flows.engines.choice import EngineChoice
     from flows.session import session
     from flows.stopping import stoppable
     from moongate.artifacts.store import Store
@@ -247,7 +266,7 @@ def _perform(
     with stoppable(), session(logging.WARNING if quiet or as_json else logging.INFO):
         from flows.personalize import personalize
 
-        record = personalize(config, until.value, origin or Origin())
+        record = personalize(config, until.value, origin or Origin(), engine or EngineChoice())
     store = Store.from_environment()
     from flows.terminal import console, print_outcome, report_path
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from prefect import flow, runtime
 
+from flows.engines.choice import EngineChoice
+from flows.engines.crews import crew
 from flows.ingredients import Ingredients, Outcome
 from flows.intake import UnusableFoldersError, record_refused, take_in
 from flows.performers import EndOfChain, Live, Perform, rehearse
@@ -35,6 +37,7 @@ def personalize(
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     until: Verb = "record",
     origin: Origin = Origin(),  # noqa: B008
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> RunRecord:
     """Personalize the base model on one subject, and judge it.
 
@@ -42,6 +45,7 @@ def personalize(
         config: every setting.
         until: the last stage to perform.
         origin: the run that this one repeats from one of its stages on, if any.
+        engine: local: every stage in this process; dask, ray: divided among workers with a device each.
 
     Raises:
         StoreError: when the store cannot be written.
@@ -57,7 +61,9 @@ def personalize(
     with heeding_stops(), on_record(store.root, _new_record(config, until, origin), base) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
-            _perform_all(config, base, store, Live(run, until, config.base.device, rebuild))
+            with crew(engine) as workers:
+                live = Live(run, until, config.base.device, rebuild, workers)
+                _perform_all(config, base, store, live)
         except UnusableFoldersError as refused:
             record_refused(store, run.record, refused.faults)
             raise

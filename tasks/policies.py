@@ -1,6 +1,7 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypedDict, TypeVar, cast
 
@@ -12,8 +13,10 @@ from prefect.tasks import Task
 from moongate.artifacts.rebuilding import Rebuilding
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
+from moongate.progress import Progress
 from moongate.stages.context import StageContext
 from tasks.progress import current_progress
+from tasks.workplace import Workplace
 
 C = TypeVar("C")
 N = TypeVar("N")
@@ -38,14 +41,25 @@ class Terms:
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         rebuild: build a second time what the store has, and say how the result compares.
+        workplace: of the process that hands out the task; None when that is this one.
     """
 
     device: str = "auto"
     rebuild: bool = False
+    workplace: Workplace | None = None
 
-    def store(self) -> Store:
-        """Return the store that the stage asks."""
-        return (Rebuilding if self.rebuild else Store).from_environment()
+    def arrived(self) -> AbstractContextManager[None]:
+        """Return what surrounds the work: the folders of the process that handed it out.
+
+        Raises:
+            StoreError: when this host does not see one of them.
+        """
+        return self.workplace.entered() if self.workplace else nullcontext()
+
+    def context(self, progress: Progress) -> StageContext:
+        """Return the context of the stage; call it after having arrived."""
+        store = (Rebuilding if self.rebuild else Store).from_environment()
+        return StageContext(store, progress, self.device)
 
 
 class StagePolicy(TypedDict):
@@ -77,7 +91,8 @@ def performed(
     What comes back for a cached artifact is a state named "Cached", so that the task run is shown as such.
     Read such a task's result from its state: a plain call hands out the state itself.
     """
-    obtained = stage(config, inputs, StageContext(terms.store(), current_progress(), terms.device))
+    with terms.arrived():
+        obtained = stage(config, inputs, terms.context(current_progress()))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return obtained

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
+from moongate.artifacts.shards import Shard
 from moongate.errors import InputError
 from moongate.metrics.rows import ModelRole
 
@@ -108,6 +109,23 @@ class Eyes:
 
 
 @dataclass(frozen=True)
+class PictureBatch:
+    """Some pictures of a set, still encoded.
+
+    Attributes:
+        names: what tells the batch from those of all sets: the artifact, then the items.
+        pngs: the pictures.
+    """
+
+    names: tuple[str, ...]
+    pngs: Sequence[bytes]
+
+    def pixels(self) -> list[Pixels]:
+        """Return the pictures, each (H, W, 3) uint8."""
+        return [pixels_from_png(png) for png in self.pngs]
+
+
+@dataclass(frozen=True)
 class PictureSet:
     """A set of pictures on disk, its items in the order of its rows."""
 
@@ -115,15 +133,13 @@ class PictureSet:
     path: Path
     items: tuple[Item, ...]
 
-    def batches(self, size: int) -> Iterator[list[Pixels]]:
-        """Yield the pictures in order, `size` at a time: each (H, W, 3) uint8."""
-        for batch in pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"]):
-            yield [pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist()]
-
-    def names(self, number: int, size: int) -> list[str]:
-        """Return what names the pictures of batch `number` among those of all sets: artifact and items."""
-        batch = self.items[number * size : (number + 1) * size]
-        return [self.path.parent.name, *(item.item_id for item in batch)]
+    def batches(self, size: int) -> Iterator[PictureBatch]:
+        """Yield the pictures in order, `size` at a time."""
+        rows = pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"])
+        for number, batch in enumerate(rows):
+            items = self.items[number * size : (number + 1) * size]
+            names = (self.path.parent.name, *(item.item_id for item in items))
+            yield PictureBatch(names, [cell["bytes"] for cell in batch.column("image").to_pylist()])
 
 
 def open_samples(folder: Path, role: ModelRole, class_noun: str) -> PictureSet:
@@ -170,15 +186,12 @@ def look_at(
         StopError: after a batch, when the process was asked to stop.
     """
     identity, clip, judged = [], [], list[Truth]()
-    for number, batch in enumerate(pictures.batches(eyes.batch_size)):
-        names = pictures.names(number, eyes.batch_size)
-        if (seen := finished.find(names)) is None:
-            seen = _look(batch, eyes)
-            finished.publish(names, seen)
+    for batch in pictures.batches(eyes.batch_size):
+        seen = _seen(batch, eyes, finished)
         identity.append(seen.arrays["identity"])
         clip.append(seen.arrays["clip"])
         judged.extend(Truth(*words) for words in seen.facts["judged"])
-        advance(len(batch))
+        advance(len(batch.pngs))
     return Gallery(
         pictures.role,
         pictures.items,
@@ -187,6 +200,34 @@ def look_at(
         _texts(pictures.items, eyes.clip),
         tuple(judged) if eyes.judge else None,
     )
+
+
+def look_at_shard(
+    sets: Sequence[PictureSet],
+    shard: Shard,
+    eyes: Eyes,
+    finished: FinishedBatches,
+    advance: Callable[[int], None],
+) -> int:
+    """Look at the batches of a shard of all sets, leave them among the finished ones, and count them.
+
+    Raises:
+        StopError: after a batch, when the process was asked to stop.
+    """
+    count = 0
+    for batch in shard.of(batch for pictures in sets for batch in pictures.batches(eyes.batch_size)):
+        _seen(batch, eyes, finished)
+        advance(len(batch.pngs))
+        count += 1
+    return count
+
+
+def _seen(batch: PictureBatch, eyes: Eyes, finished: FinishedBatches) -> Batch:
+    """Return what is seen in a batch, looking at it unless that has been done."""
+    if (seen := finished.find(batch.names)) is None:
+        seen = _look(batch.pixels(), eyes)
+        finished.publish(batch.names, seen)
+    return seen
 
 
 def _look(pictures: Sequence[Pixels], eyes: Eyes) -> Batch:

@@ -22,13 +22,17 @@ def class_studio(model: DiffusionModel, config: PriorConfig, seed: int, finished
     return Studio(model, manner, NoiseKey(seed, PURPOSE), finished=finished)
 
 
+def class_orders(prompt: str, config: PriorConfig) -> list[Order]:
+    """Return one order a seed."""
+    return [Order(f"seed-{seed:06d}", prompt) for seed in _seeds(config)]
+
+
 def draw_class_pictures(
     studio: Studio, prompt: str, config: PriorConfig, progress: Progress
 ) -> Iterator[Picture]:
     """Yield one picture a seed, its prompt as the caption and its seed among the metadata."""
-    seeds = range(config.first_seed, config.first_seed + config.num_images)
-    orders = [Order(f"seed-{seed:06d}", prompt) for seed in seeds]
-    for seed, (order, pixels) in zip(seeds, studio.draw(orders, progress, PURPOSE), strict=True):
+    drawn = studio.draw(class_orders(prompt, config), progress, PURPOSE)
+    for seed, (order, pixels) in zip(_seeds(config), drawn, strict=True):
         yield Picture.from_pixels(
             pixels,
             image_id=order.item,
@@ -36,3 +40,7 @@ def draw_class_pictures(
             text=order.prompt,
             extra=canonical_json({"seed": seed}),
         )
+
+
+def _seeds(config: PriorConfig) -> range:
+    return range(config.first_seed, config.first_seed + config.num_images)

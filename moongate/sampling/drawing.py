@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from moongate.artifacts.batches import Batch, FinishedBatches
+from moongate.artifacts.shards import Shard
 from moongate.diffusion.guidance import Guidance
 from moongate.diffusion.noise import gaussian_batch
 from moongate.diffusion.samplers import Sampler, StepNoise, sample
@@ -93,12 +94,31 @@ class Studio:
             NumericsError: when latents stop being finite; it names the pictures.
             StopError: after a batch, when the process was asked to stop.
         """
-        size = self.manner.batch_size
-        book = PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
+        book = self._book(orders)
         with progress.track(label, len(orders) * self.manner.steps) as advance:
-            for first in range(0, len(orders), size):
-                batch = orders[first : first + size]
+            for batch in self._batches(orders):
                 yield from zip(batch, self._pictures(batch, book, advance), strict=True)
+
+    def draw_shard(self, orders: Sequence[Order], shard: Shard, progress: Progress, label: str) -> int:
+        """Draw the batches of a shard of the orders, leave them among the finished ones, and count them.
+
+        Raises:
+            InputError, NumericsError, StopError: as `draw` does.
+        """
+        batches, book = list(shard.of(self._batches(orders))), self._book(orders)
+        total = sum(len(batch) for batch in batches)
+        with progress.track(label, total * self.manner.steps) as advance:
+            for batch in batches:
+                self._pictures(batch, book, advance)
+        return len(batches)
+
+    def _book(self, orders: Sequence[Order]) -> PromptBook:
+        # Of all orders, also for a shard: how many texts are encoded at once may show in their last bits.
+        return PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
+
+    def _batches(self, orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
+        size = self.manner.batch_size
+        return (orders[first : first + size] for first in range(0, len(orders), size))
 
     def _pictures(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Pixels:
         """Return the pictures of a batch, (B, H, W, 3) uint8, drawing it unless that has been done."""

@@ -24,7 +24,7 @@ class StageContext:
     device: str = "auto"
 
     def finished_batches(self, recipe: Recipe[Any], device: object) -> FinishedBatches:
-        """Return the batches that an interrupted build of `recipe` had finished; use it within the build.
+        """Return the batches of `recipe` that an interrupted build or its shards had finished; use it as `Store.scratch`.
 
         Args:
             recipe: what is built.
