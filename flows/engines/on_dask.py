@@ -13,7 +13,11 @@ from flows.engines.devices import THREADS, VISIBLE, Share
 from flows.engines.fleet import DEATHS_FORGIVEN, Fleet, unreachable, without_devices
 
 RESOURCE = "GPU"
-_QUIET = "DASK_LOGGING__DISTRIBUTED"
+# The settings of the cluster. A worker's own log lines would end up between those of the command.
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": DEATHS_FORGIVEN,
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+}
 
 
 @contextmanager
@@ -23,10 +27,7 @@ def dask_fleet(choice: EngineChoice) -> Iterator[Fleet]:
     Raises:
         EngineError: when the cluster cannot be reached, or no worker has the resource GPU.
     """
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": DEATHS_FORGIVEN}),
-        _runner(choice) as runner,
-    ):
+    with dask.config.set(_SETTINGS), _runner(choice) as runner:
         try:
             devices = _devices(runner)
         except OSError as error:
@@ -52,7 +53,7 @@ def _cluster(share: Share) -> dict[str, object]:
             "options": {
                 "nthreads": 1,
                 "resources": {RESOURCE: 1},
-                "env": {VISIBLE: device, THREADS: str(share.threads), _QUIET: "critical"},
+                "env": {VISIBLE: device, THREADS: str(share.threads)},
                 # Dask would pause or kill a worker by a share of the memory that it works out by itself.
                 "memory_limit": 0,
                 "dashboard": False,

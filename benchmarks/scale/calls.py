@@ -1,0 +1,82 @@
+"""What one run asks of the Prefect server: every HTTP request, every event, and the rows that they become."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from re import sub
+
+_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+TABLES = ("flow_run", "flow_run_state", "task_run", "task_run_state", "events", "event_resources", "log")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What was asked.
+
+    Attributes:
+        requests: HTTP requests by method and route, ids left out.
+        events: events sent through the websocket.
+    """
+
+    requests: Counter[str]
+    events: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.requests.values()) + self.events
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.events = 0
+
+    def calls(self) -> Calls:
+        return Calls(Counter(self.requests), self.events)
+
+
+@contextmanager
+def counted() -> Iterator[_Tally]:
+    """Count what this process asks of the server, in every thread of it."""
+    import httpx
+    from prefect.events.clients import EventsClient
+
+    tally = _Tally()
+    send, send_async, emit = httpx.Client.send, httpx.AsyncClient.send, EventsClient.emit
+
+    def noted(request: httpx.Request) -> None:
+        tally.requests[f"{request.method} {sub(_ID, '<id>', request.url.path)}"] += 1
+
+    def sending(self: httpx.Client, request: httpx.Request, **options: object) -> httpx.Response:
+        noted(request)
+        return send(self, request, **options)  # type: ignore[arg-type]
+
+    async def sending_async(
+        self: httpx.AsyncClient, request: httpx.Request, **options: object
+    ) -> httpx.Response:
+        noted(request)
+        return await send_async(self, request, **options)  # type: ignore[arg-type]
+
+    async def emitting(self: EventsClient, event: object) -> None:
+        tally.events += 1
+        await emit(self, event)  # type: ignore[arg-type]
+
+    httpx.Client.send, httpx.AsyncClient.send = sending, sending_async  # type: ignore[method-assign,assignment]
+    EventsClient.emit = emitting  # type: ignore[method-assign,assignment]
+    try:
+        yield tally
+    finally:
+        httpx.Client.send, httpx.AsyncClient.send = send, send_async  # type: ignore[method-assign]
+        EventsClient.emit = emit  # type: ignore[method-assign]
+
+
+def rows(database: Path) -> Counter[str]:
+    """Return how many rows each table of a server's SQLite file has."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return Counter(
+            {table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in TABLES}
+        )
