@@ -48,6 +48,8 @@ verify: setup
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.results_page
+	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.scale.page
 
 check: setup
 	$(BIN)/ruff check .

@@ -67,6 +67,9 @@ def main(output: Output = FIGURES_FOLDER, set_: Set = None) -> None:
     """Kill a worker in every divided stage of a run on each engine, and compare."""
     config = load_config(None, [*SETTINGS, *(set_ or ())])
     kinds = [kind for kind in KINDS if find_spec(f"prefect_{kind}")]
+    if not kinds:
+        sys.stderr.write("no engine is installed, nothing is measured: pip install '.[dask,ray]'\n")
+        return
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as scratch, shown() as progress:
         place = Path(scratch)

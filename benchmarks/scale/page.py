@@ -210,8 +210,8 @@ def _engines(path: Path) -> Iterator[str]:
     yield "## A killed worker costs its task\n"
     yield _paragraph(
         """A run on two workers of a local cluster, one of them killed (SIGKILL) in every stage that is
-        divided, in the middle of its shard; then every file of every artifact is compared with those of the same run
-        without an engine. `python -m benchmarks.engines` does it."""
+        divided, in the middle of its shard; then every file of every artifact is compared with those of the
+        same run without an engine. `python -m benchmarks.engines` does it."""
     )
     if not path.is_file():
         yield "Not measured yet.\n"
