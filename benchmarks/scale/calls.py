@@ -65,8 +65,8 @@ def counted() -> Iterator[_Tally]:
         tally.events += 1
         await emit(self, event)  # type: ignore[arg-type]
 
-    httpx.Client.send, httpx.AsyncClient.send = sending, sending_async  # type: ignore[method-assign,assignment]
-    EventsClient.emit = emitting  # type: ignore[method-assign,assignment]
+    httpx.Client.send, httpx.AsyncClient.send = sending, sending_async  # type: ignore[method-assign]
+    EventsClient.emit = emitting  # type: ignore[method-assign]
     try:
         yield tally
     finally:
