@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
@@ -67,9 +68,16 @@ class Killer(Thread):
             time.sleep(0.01)
 
 
-@pytest.mark.parametrize("kind", ["dask", "ray"])
+def installed(kind: str):
+    missing = find_spec(f"prefect_{kind}") is None
+    return pytest.param(
+        kind,
+        marks=pytest.mark.skipif(missing, reason=f"the extra moongate[{kind}] is not installed"),
+    )
+
+
+@pytest.mark.parametrize("kind", [installed("dask"), installed("ray")])
 def test_a_killed_worker_costs_its_task_and_changes_no_byte(kind, draw, tmp_path) -> None:
-    pytest.importorskip(f"prefect_{kind}", reason=f"the extra moongate[{kind}] is not installed")
     killer = Killer(tmp_path / kind)
     killer.start()
     away = draw(EngineChoice(kind=kind, devices=2))
