@@ -3,7 +3,7 @@
 python -m benchmarks.scale --store FOLDER       writes docs/figures/scale_costs.parquet, scale_calls.parquet
 
 The run has to have built everything. It is repeated, which finds all of it in the store, while its requests
-to a Prefect server of its own are counted.
+to the Prefect server are counted.
 """
 
 import os
@@ -15,7 +15,7 @@ import typer
 
 from benchmarks.figures import Provenance
 from benchmarks.launching import FIGURES_FOLDER, Output, StoreFolder, command_line, launch
-from benchmarks.scale.calls import counted, rows
+from benchmarks.scale.calls import counted
 from benchmarks.scale.costs import costs_of, write_costs
 from moongate.artifacts.schemas import Table
 from moongate.artifacts.store import HOME_VARIABLE, Store
@@ -55,7 +55,7 @@ def main(
 
 
 def calls_of(record: RunRecord, store: Path) -> list[dict[str, object]]:
-    """Repeat a run and return one row of `CALLS` a route, and one a table of the server's database."""
+    """Repeat a run and return one row of `CALLS` a route, and one of all events."""
     os.environ[HOME_VARIABLE] = str(store)
     from flows.server import prefect_api, wait_until_healthy
 
@@ -65,27 +65,20 @@ def calls_of(record: RunRecord, store: Path) -> list[dict[str, object]]:
         wait_until_healthy(api)
         from flows.personalize import personalize
 
-        database = max((Path(os.environ["PREFECT_HOME"])).glob("private-*.db"), key=os.path.getmtime)
-        before = rows(database)
         with counted() as tally:
             personalize(record.config)
             _send_what_is_left()
-        made = rows(database) - before
     found = [{"kind": "request", "name": name, "count": count} for name, count in tally.requests.items()]
-    found += [{"kind": "event", "name": "events", "count": tally.events}]
-    return [*found, *({"kind": "row", "name": name, "count": count} for name, count in made.items())]
+    return [*found, {"kind": "event", "name": "events", "count": tally.events}]
 
 
 def _send_what_is_left() -> None:
-    """Let the threads that report in the background finish, and the server write what it was sent."""
-    import time
-
+    """Let the threads that report in the background finish."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 
     APILogWorker.drain_all(timeout=60)
     EventsWorker.drain_all(timeout=60)
-    time.sleep(10)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,12 @@
-"""What one run asks of the Prefect server: every HTTP request, every event, and the rows that they become."""
+"""What one run asks of the Prefect server: every HTTP request and every event."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from re import sub
 
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-TABLES = ("flow_run", "flow_run_state", "task_run", "task_run_state", "events", "event_resources", "log")
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,3 @@ def counted() -> Iterator[_Tally]:
     finally:
         httpx.Client.send, httpx.AsyncClient.send = send, send_async  # type: ignore[method-assign]
         EventsClient.emit = emit  # type: ignore[method-assign]
-
-
-def rows(database: Path) -> Counter[str]:
-    """Return how many rows each table of a server's SQLite file has."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        return Counter(
-            {table: connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in TABLES}
-        )
