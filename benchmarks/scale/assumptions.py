@@ -44,8 +44,8 @@ UNET_BYTES = Figure(
     "weights of the tuned UNet",
     4 * 859_520_964,
     "bytes",
-    "published: 859,520,964 parameters of Stable Diffusion 1.5's UNet, kept in float32; the other parts of an "
-    "exported model come on top",
+    "published: 859,520,964 parameters of Stable Diffusion 1.5's UNet, kept in float32; the other parts "
+    "of an exported model come on top",
 )
 PIXELS_FACTOR = Figure(
     "pixels of a picture, against the toybox's",

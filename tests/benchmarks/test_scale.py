@@ -2,7 +2,9 @@
 
 import pytest
 
+from benchmarks.launching import FIGURES_FOLDER
 from benchmarks.scale.night import Shared, Step, fewest_devices, simulate
+from benchmarks.scale.page import PAGE, page
 
 PLENTY = Shared(1e18, 1e18)
 
@@ -49,3 +51,7 @@ def test_the_fewest_devices_end_in_time_and_one_fewer_would_not() -> None:
     assert count is not None
     assert night(count).seconds <= 900.0 < night(count - 1).seconds
     assert fewest_devices(night, 15.0, 100) is None
+
+
+def test_the_page_is_what_its_command_writes() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(FIGURES_FOLDER)
