@@ -131,9 +131,9 @@ def _conclusion(exported: Scenario, adapter: Scenario) -> str:
     return _paragraph(
         f"""With Stable Diffusion 1.5 on {A100.name} it takes {exported.devices} devices, or
         {adapter.devices} when runs keep the adapter only. The store limits first: it has to take
-        {_size(rates[0])} a second without a break, or {_size(rates[1])}, nearly all of it float32 weights. With
-        a slower one no number of devices is enough, and the thing to do is to keep fewer weights: no exported
-        model, half precision, or a low-rank method."""
+        {_size(rates[0])} a second without a break, or {_size(rates[1])}, nearly all of it float32 weights.
+        With a slower one no number of devices is enough, and the thing to do is to keep fewer weights: no
+        exported model, half precision, or a low-rank method."""
     )
 
 
