@@ -166,7 +166,9 @@ class InvertConfig(Settings):
     """DDIM inversion of the evaluation pictures, plain and with fixed-point refinement."""
 
     steps: int = Field(50, ge=1, description="Inversion steps, and sampling steps on the way back.")
-    refinement_iterations: int = Field(4, ge=1, description="Most fixed-point iterations per step.")
+    refinement_iterations: int = Field(
+        12, ge=1, description="Most fixed-point iterations per step; a picture stops at the tolerance."
+    )
     tolerance: float = Field(
         1e-3, gt=0.0, description="Relative residual at which a picture's iterations stop."
     )

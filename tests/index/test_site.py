@@ -1,13 +1,12 @@
 """The files of the index: written in one step, made once, and removed when no run needs them."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from benchmarks.faults.limits import short_files
 from moongate.artifacts.store import Store
 from moongate.errors import StoreError
 from moongate.index.pictures import CELL
@@ -72,9 +71,7 @@ def test_a_run_whose_artifacts_were_collected_or_damaged_keeps_its_row(store: St
     assert "<img" not in html
 
 
-def test_a_disk_that_is_full_leaves_the_old_page(
-    store: Store, short_files: Callable[[int], AbstractContextManager[None]]
-) -> None:
+def test_a_disk_that_is_full_leaves_the_old_page(store: Store) -> None:
     before = write_index(store).read_bytes()
     shown_run(store, 2)
     with short_files(len(before) // 2), pytest.raises(StoreError):
