@@ -63,6 +63,8 @@ verify: setup
 	$(BIN)/python -m benchmarks.browser
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
+	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.scale.page
 
 check: setup
 	$(BIN)/ruff check .

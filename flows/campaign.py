@@ -4,26 +4,24 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 
 from prefect import State, flow, runtime
 from prefect.states import Completed, Failed
 
 from flows.announcing import announce
+from flows.engines.choice import EngineChoice
 from flows.events import CampaignFinished, CampaignStarted, MemberFinished
-from flows.personalize import personalize
+from flows.members import PerformAll, performing
 from moongate.artifacts.store import Store
 from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
 from moongate.campaign.members import Member, setting_members, subject_members
-from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
+from moongate.campaign.outcomes import Outcome
 from moongate.campaign.recommendation import confirmed, recommend
 from moongate.campaign.record import Campaign, Kind, write_campaign
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.overrides import with_overrides
-from moongate.runs import RunRecord, run_of
 from tasks.exhibits import exhibit
 
 _log = logging.getLogger("moongate.campaign")
@@ -34,19 +32,21 @@ def batch(
     folder: str = "datasets/subjects",
     config: RunConfig = RunConfig(),  # noqa: B008 - frozen, and the run form shows literal defaults only
     overrides: list[str] = [],  # noqa: B006 - never changed, and the run form shows literal defaults only
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> State[Campaign]:
-    """Personalize on every subject in a folder, one after the other.
+    """Personalize on every subject in a folder.
 
     Args:
         folder: every sub-folder is a subject.
         config: the settings of all of them; a subject's own `subject.toml` is laid over these.
         overrides: settings such as `train.steps=10`, which win over a subject's own.
+        engine: local: one subject after the other; dask, ray: side by side on workers.
     """
     members = subject_members(Path(folder), config, overrides)
-    store = Store.from_environment()
     campaign_id = _new_id("batch")
-    outcomes = perform_members(members, store, "batch", campaign_id)
-    return _closed(Campaign(campaign_id, "batch", outcomes), store, config)
+    with performing(engine) as perform:
+        outcomes = _announced("batch", campaign_id, members, perform)
+    return _closed(Campaign(campaign_id, "batch", outcomes), Store.from_environment(), config)
 
 
 @flow(name="sweep", flow_run_name="sweep of {config.subject.name}", persist_result=False)
@@ -56,6 +56,7 @@ def sweep(
     random: int | None = None,
     confirm_seed: int | None = None,
     overrides: list[str] = [],  # noqa: B006
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> State[Campaign]:
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
@@ -65,6 +66,7 @@ def sweep(
         random: draw so many combinations instead of taking all.
         confirm_seed: run the recommended setting once more with this seed; none = the next one.
         overrides: settings such as `train.steps=10`, laid over `config`.
+        engine: local: one setting after the other; dask, ray: side by side on workers.
 
     Raises:
         ConfigError: when an axis or a combination is not valid, or the second seed is the first.
@@ -81,49 +83,29 @@ def sweep(
         )
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
-    store, campaign_id = Store.from_environment(), _new_id("sweep")
-    outcomes = perform_members(members, store, "sweep", campaign_id)
-    recommendation = recommend(outcomes, config.gate)
-    if recommendation is not None:
-        (again,) = [one for one in second if one.name == recommendation.outcome.name]
-        _log.info("once more with seed %d: %s", seed, again.name)
-        recommendation = confirmed(recommendation, _performed(again, store))
-    return _closed(Campaign(campaign_id, "sweep", outcomes, recommendation), store, config)
+    campaign_id = _new_id("sweep")
+    with performing(engine) as perform:
+        outcomes = _announced("sweep", campaign_id, members, perform)
+        recommendation = recommend(outcomes, config.gate)
+        if recommendation is not None:
+            again = [one for one in second if one.name == recommendation.outcome.name]
+            _log.info("once more with seed %d: %s", seed, again[0].name)
+            recommendation = confirmed(recommendation, *perform(again))
+    campaign = Campaign(campaign_id, "sweep", outcomes, recommendation)
+    return _closed(campaign, Store.from_environment(), config)
 
 
-def perform_members(
-    members: Sequence[Member], store: Store, kind: Kind, campaign_id: str
+def _announced(
+    kind: Kind, campaign_id: str, members: Sequence[Member], perform: PerformAll
 ) -> tuple[Outcome, ...]:
-    """Run each member as a flow of its own, and go on when one fails."""
+    """Have the members performed, and announce what comes of each."""
     names = tuple(member.name for member in members)
     announce(CampaignStarted(campaign_id=campaign_id, kind=kind, members=names))
     outcomes = []
-    for number, member in enumerate(members, start=1):
-        _log.info("%d of %d  %s", number, len(members), member.name)
-        outcomes.append(_performed(member, store))
-        announce(MemberFinished.of(campaign_id, outcomes[-1]))
-        if outcomes[-1].failed:
-            _log.warning("%s failed: %s", member.name, outcomes[-1].error)
+    for outcome in perform(members):
+        announce(MemberFinished.of(campaign_id, outcome))
+        outcomes.append(outcome)
     return tuple(outcomes)
-
-
-def _performed(member: Member, store: Store) -> Outcome:
-    started, begun = perf_counter(), datetime.now(UTC)
-    if not isinstance(member.config, RunConfig):
-        return outcome_without_run(member, member.config, perf_counter() - started)
-    state = personalize(member.config, return_state=True)
-    try:
-        return outcome_of(store, member, state.result())
-    except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
-        record = _record_of(state, store, begun)
-        if record is None:
-            return outcome_without_run(member, error, perf_counter() - started)
-        return outcome_of(store, member, record)
-
-
-def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:
-    """Return the record of a run that failed, or None when it never got one."""
-    return run_of(store.root, str(state.state_details.flow_run_id), begun)
 
 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:

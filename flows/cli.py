@@ -19,6 +19,10 @@ from flows.cli_options import (
     Base,
     ClassNoun,
     DryRun,
+    Engine,
+    EngineAddress,
+    EngineDevices,
+    EngineKind,
     Identifier,
     Json,
     JsonLines,
@@ -33,6 +37,7 @@ from flows.cli_options import (
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
+    from flows.engines.choice import EngineChoice
     from flows.repeats import Repeat
     from moongate.config import RunConfig
     from moongate.runs import Origin, RunRecord
@@ -77,24 +82,31 @@ def run(
     identifier: Identifier = None,
     base: Base = None,
     allow_rejects: AllowRejects = False,
+    engine: Engine = EngineKind.local,
+    engine_address: EngineAddress = None,
+    engine_devices: EngineDevices = 0,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: JsonLines = False,
 ) -> None:
     """Run the whole chain for one subject, and end in a report.
 
-    What the store holds already is not computed again.
+    What the store holds already is not computed again. With an engine, class pictures, inversion, sampling
+    and evaluation are divided among its workers, which see the store under the same path; the results are
+    the same.
 
     Example: moongate run --preset quick --set train.steps=20
     """
+    from flows.engines.choice import engine_choice
     from flows.settings import Choices
 
+    chosen = engine_choice(engine.value, engine_address, engine_devices)
     overrides = _overrides(set_, allow_rejects=allow_rejects)
     config = Choices(preset, subject, class_noun, identifier, base, overrides).resolve()
     if dry_run:
         _print_plan(config, Verb.record)
     else:
-        _perform(config, Verb.record, quiet=quiet, as_json=as_json)
+        _perform(config, Verb.record, engine=chosen, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -252,8 +264,15 @@ def _repeat(repeat: "Repeat", *, dry_run: bool, quiet: bool, as_json: bool) -> N
 
 
 def _perform(
-    config: "RunConfig", until: Verb, origin: "Origin | None" = None, *, quiet: bool, as_json: bool
+    config: "RunConfig",
+    until: Verb,
+    origin: "Origin | None" = None,
+    *,
+    engine: "EngineChoice | None" = None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
+    from flows.engines.choice import EngineChoice
     from flows.front_ends import front_end
     from flows.session import session
     from flows.stopping import stoppable
@@ -262,7 +281,7 @@ def _perform(
     with stoppable(), session(front_end(quiet=quiet, as_json=as_json)):
         from flows.personalize import personalize
 
-        record = personalize(config, until.value, origin or Origin())
+        record = personalize(config, until.value, origin or Origin(), engine=engine or EngineChoice())
     if not as_json:
         _report(record, quiet=quiet)
 

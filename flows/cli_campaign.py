@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli_options import Base, ClassNoun, DryRun, JsonLines, Preset, Quiet, Set, Subject
+from flows.cli_options import (
+    Base,
+    ClassNoun,
+    DryRun,
+    Engine,
+    EngineAddress,
+    EngineDevices,
+    EngineKind,
+    JsonLines,
+    Preset,
+    Quiet,
+    Set,
+    Subject,
+)
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
@@ -26,22 +39,28 @@ def batch(
     preset: Preset = None,
     set_: Set = None,
     base: Base = None,
+    engine: Engine = EngineKind.local,
+    engine_address: EngineAddress = None,
+    engine_devices: EngineDevices = 0,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: JsonLines = False,
 ) -> None:
-    """Personalize on every subject in a folder, one after the other, and say how each went.
+    """Personalize on every subject in a folder, and say how each went.
 
     A sub-folder holds the pictures of one subject and `subject.toml`, a preset with what is particular to it:
     at least its class noun. A subject that fails does not stop the others; the exit status is then 3, and 1
-    when all failed. What the store holds already is not computed again.
+    when all failed. What the store holds already is not computed again. Without an engine it is one subject
+    after the other; with one, as many at a time as there are workers.
 
     Example: moongate batch datasets/subjects --preset quick
     """
+    from flows.engines.choice import engine_choice
     from flows.settings import Choices
     from moongate.campaign.members import subject_members
 
     overrides = list(set_ or ())
+    chosen = engine_choice(engine.value, engine_address, engine_devices)
     config = Choices(preset=preset, base=base).resolve()
     if dry_run:
         _print_members(subject_members(folder, config, overrides))
@@ -50,7 +69,7 @@ def batch(
     def perform() -> Any:
         from flows.campaign import batch as flow
 
-        return flow(str(folder), config, overrides, return_state=True)
+        return flow(str(folder), config, overrides, engine=chosen, return_state=True)
 
     _report(_performed(perform, quiet=quiet, as_json=as_json), quiet=quiet, as_json=as_json)
 
@@ -72,6 +91,9 @@ def sweep(
     subject: Subject = None,
     class_noun: ClassNoun = None,
     base: Base = None,
+    engine: Engine = EngineKind.local,
+    engine_address: EngineAddress = None,
+    engine_devices: EngineDevices = 0,
     dry_run: DryRun = False,
     quiet: Quiet = False,
     as_json: JsonLines = False,
@@ -79,14 +101,17 @@ def sweep(
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
     Class pictures, latents and whatever else does not depend on a varied setting is made once. The
-    recommended setting is run again with another seed, which confirms it or does not.
+    recommended setting is run again with another seed, which confirms it or does not. With an engine, as many
+    settings are tried at a time as there are workers.
 
     Example: moongate sweep --grid train.steps=100,200,400 --grid train.learning_rate=5e-5,1e-4
     """
+    from flows.engines.choice import engine_choice
     from flows.settings import Choices
     from moongate.campaign.grid import Axis, combinations
     from moongate.campaign.members import setting_members
 
+    chosen = engine_choice(engine.value, engine_address, engine_devices)
     config = Choices(preset, subject, class_noun, None, base, tuple(set_ or ())).resolve()
     members = setting_members(config, combinations([Axis.parse(axis) for axis in grid], random, config.seed))
     if dry_run:
@@ -96,7 +121,7 @@ def sweep(
     def perform() -> Any:
         from flows.campaign import sweep as flow
 
-        return flow(grid, config, random, confirm_seed, return_state=True)
+        return flow(grid, config, random, confirm_seed, engine=chosen, return_state=True)
 
     _report(_performed(perform, quiet=quiet, as_json=as_json), quiet=quiet, as_json=as_json)
 

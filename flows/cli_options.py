@@ -60,6 +60,32 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 JsonLines = Annotated[
     bool, typer.Option("--json", help="Print what happens as JSON, one event a line: docs/watching.md.")
 ]
+
+
+class EngineKind(StrEnum):
+    """Where the work is done."""
+
+    local = "local"
+    dask = "dask"
+    ray = "ray"
+
+
+Engine = Annotated[
+    EngineKind,
+    typer.Option("--engine", envvar="MOONGATE_ENGINE", help="Work here, or on workers of a cluster."),
+]
+EngineAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", envvar="MOONGATE_ENGINE_ADDRESS", help="A running cluster; else one is started here."
+    ),
+]
+EngineDevices = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="Workers, a device each; 0 = as many as the cluster or this host has."
+    ),
+]
 WHICH_RUN = "Id of a run, a part of it, or `last`."
 RunId = Annotated[str, typer.Option("--run", metavar="RUN", help=WHICH_RUN)]
 WhichRun = Annotated[str, typer.Argument(metavar="RUN", help=WHICH_RUN)]

@@ -1,15 +1,15 @@
 """How the stages of a chain are performed: for real, each through its task, or only in rehearsal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar, cast
 
-from prefect import State, Task
+from prefect import Task
 
 from flows.announcing import announce
+from flows.engines.crews import RECIPES, Crew, here
 from flows.events import StageFinished, StageStarted
 from moongate import interruption
 from moongate.artifacts.peak_memory import restart_peak_memory
@@ -18,16 +18,11 @@ from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.runs import RECORD_ROLE, VERBS, Run, StageEntry, Verb
-from moongate.stages import cache, evaluate, ingest, invert, prior, sample, train
 from moongate.stages.record import RecordInputs
 from tasks.policies import Terms
 from tasks.record import record
 
 R = TypeVar("R", bound=Ref)
-
-RECIPES: Mapping[str, Callable[[Any, Any], Recipe[Any]]] = MappingProxyType(
-    {module.STAGE: module.recipe for module in (ingest, prior, cache, train, invert, sample, evaluate)}
-)
 
 
 class EndOfChain(Exception):  # noqa: N818 - not an error: the last stage that was asked for is done
@@ -57,24 +52,24 @@ class Perform(Protocol):
 class Live:
     """Performs stages as tasks of the current flow run, up to and including `until`.
 
-    `rebuild` names a stage that is built a second time where the store has it already.
+    `rebuild` names a stage that is built a second time where the store has it already, and `crew` is who
+    does the work.
     """
 
     run: Run
     until: Verb
     device: str
     rebuild: Verb | None = None
+    crew: Crew = here
 
     def __call__(self, stage: Task[..., Obtained[R]], role: str, config: object, inputs: object) -> R:
-        """Run the task here, in the flow's own thread, so that Ctrl-C reaches it."""
+        """Have the task done, and note what it gave."""
         check_wanted(stage.name, self.until)
         interruption.heed()
         record_, verb = self.run.record, cast(Verb, stage.name)
         announce(StageStarted(run_id=record_.run_id, stage=verb, role=role))
         terms = Terms(self.device, verb == self.rebuild, record_.run_id, record_.config.subject.name)
-        # A cached stage answers with a state and a built one with its value; as states both are read alike.
-        state = cast(State[Obtained[R]], stage(role, config, inputs, terms, return_state=True))
-        obtained: Obtained[R] = state.result()
+        obtained = self.crew(stage, role, config, inputs, terms)
         self._announce_done(self.run.add(verb, role, obtained))
         return obtained.ref
 

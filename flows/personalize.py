@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from prefect import flow, runtime
 
 from flows.announcing import announce, announced
+from flows.engines.choice import EngineChoice
+from flows.engines.crews import crew
 from flows.events import Metric, MetricsMeasured, VerdictReached
 from flows.ingredients import Ingredients, Outcome
 from flows.intake import UnusableFoldersError, record_refused, take_in
@@ -41,6 +43,7 @@ def personalize(
     until: Verb = "record",
     origin: Origin = Origin(),  # noqa: B008
     overrides: list[str] = [],  # noqa: B006 - never changed, and the run form shows literal defaults only
+    engine: EngineChoice = EngineChoice(),  # noqa: B008
 ) -> RunRecord:
     """Personalize the base model on one subject, and judge it.
 
@@ -50,20 +53,23 @@ def personalize(
         origin: the run that this one repeats from one of its stages on, if any.
         overrides: settings such as `train.steps=10`, laid over `config`. A config that is given replaces that
             of a deployment whole; these change one value each.
+        engine: local: every stage in this process; dask, ray: divided among workers with a device each.
 
     Raises:
         ConfigError: when an override is not valid.
         MoongateError: as `perform_run`.
     """
-    return perform_run(with_overrides(config, overrides), until, origin)
+    return perform_run(with_overrides(config, overrides), until, origin, engine)
 
 
-def perform_run(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
+def perform_run(config: RunConfig, until: Verb, origin: Origin, engine: EngineChoice) -> RunRecord:
     """Perform a run within the current flow run.
 
     Raises:
         StoreError: when the store cannot be written.
-        ConfigError: when a stage before the one to be repeated would not be what the earlier run had.
+        ConfigError: when a stage before the one to be repeated would not be what the earlier run had, or the
+            engine cannot be used.
+        EngineError: when the workers of the engine cannot be used, or died again and again.
         GateError: when the gate does not let the result pass; the run is recorded all the same.
     """
     store = Store.from_environment()
@@ -76,7 +82,9 @@ def perform_run(config: RunConfig, until: Verb, origin: Origin) -> RunRecord:
     with heeding_stops(), announced(store, opened) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
-            _perform_all(config, base, store, Live(run, until, config.base.device, rebuild))
+            with crew(engine) as workers:
+                live = Live(run, until, config.base.device, rebuild, workers)
+                _perform_all(config, base, store, live)
         except UnusableFoldersError as refused:
             record_refused(store, run.record, refused.faults)
             raise

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from flows.engines.choice import EngineChoice
 from flows.personalize import perform_run
 from flows.repeats import repeat_of
 from moongate.artifacts.store import Store
@@ -30,4 +31,4 @@ def rerun(
         ConfigError: when a setting is not valid, or an earlier stage would not be what the run had.
     """
     repeat = repeat_of(Store.from_environment().root, run, stage, overrides, only=only, force=force)
-    return perform_run(repeat.config, repeat.until, repeat.origin)
+    return perform_run(repeat.config, repeat.until, repeat.origin, EngineChoice())

@@ -50,6 +50,10 @@ class GateError(MoongateError):
     """A run did all that it was asked, and its result is one that its gate does not let pass."""
 
 
+class EngineError(MoongateError):
+    """A cluster of workers cannot be used, or lost the same piece of work again and again."""
+
+
 class CapacityError(MoongateError):
     """The smallest portion of the work needs more memory than there is."""
 

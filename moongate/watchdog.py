@@ -94,7 +94,11 @@ class Watchdog:
 
 @contextmanager
 def watched(
-    limit_s: float | None, purpose: str, folder: Path, before_end: Callable[[], None]
+    limit_s: float | None,
+    purpose: str,
+    folder: Path,
+    before_end: Callable[[], None],
+    report_name: str = REPORT_NAME,
 ) -> Iterator[Callable[[], None]]:
     """Yield the function that is to be called at every sign of life; one piece of work at a time.
 
@@ -103,12 +107,13 @@ def watched(
         purpose: what the work is.
         folder: where the report of a hanging one is left; empty when it did not hang.
         before_end: called in another thread before the process ends, for reports that wait to be sent.
+        report_name: of the report; work that is done beside others of the same folder needs one of its own.
     """
     if limit_s is None:
         yield _ignore
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / REPORT_NAME
+    path = folder / report_name
     with path.open("w", encoding="utf-8") as report:
         report.write(sentence(purpose, limit_s) + "\n")
         report.flush()

@@ -27,14 +27,14 @@ def flush_reports() -> None:
     EventsWorker.drain_all(timeout=FLUSH_TIMEOUT_S)
 
 
-def label_with_stage() -> None:
-    """Tag the task run that this is called in with its stage.
+def label_with_stage(stage: str | None = None) -> None:
+    """Tag the task run that this is called in with its stage; None stands for the task's own name.
 
     A tag of the task itself would make Prefect ask the server for a concurrency slot before every task, and
     fail the flow run when it is away; nothing else that a task does needs the server.
     """
     if (context := TaskRunContext.get()) is not None:
-        context.task_run.tags = [*context.task_run.tags, f"stage:{context.task.name}"]
+        context.task_run.tags = [*context.task_run.tags, f"stage:{stage or context.task.name}"]
 
 
 def label_with_device(device: str) -> None:

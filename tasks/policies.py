@@ -1,7 +1,8 @@
 """What all stage tasks have in common: retries, and how cached results are shown."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, cast
@@ -18,10 +19,11 @@ from moongate.exhibits.kinds import Exhibit
 from moongate.models.tenancy import Tenant, tenancy
 from moongate.runs import run_folder
 from moongate.stages.context import StageContext
-from moongate.watchdog import Watched, limit_of, watched
+from moongate.watchdog import REPORT_NAME, Watched, limit_of, watched
 from tasks.exhibits import exhibit
 from tasks.labels import flush_reports, label_with_device, label_with_stage, task_run_name
 from tasks.progress import current_progress
+from tasks.workplace import Workplace
 
 C = TypeVar("C")
 N = TypeVar("N")
@@ -48,15 +50,25 @@ class Terms:
         rebuild: build a second time what the store has, and say how the result compares.
         run_id: the run that it is performed for; those who wait for its device are told.
         subject: whose run it is, for names in a user interface.
+        workplace: of the process that hands out the task; None when that is this one.
     """
 
     device: str = "auto"
     rebuild: bool = False
     run_id: str = ""
     subject: str = ""
+    workplace: Workplace | None = None
+
+    def arrived(self) -> AbstractContextManager[None]:
+        """Return what surrounds the work: the folders of the process that handed it out.
+
+        Raises:
+            StoreError: when this host does not see one of them.
+        """
+        return self.workplace.entered() if self.workplace else nullcontext()
 
     def store(self) -> Store:
-        """Return the store that the stage asks."""
+        """Return the store that the stage asks; call it after having arrived."""
         return (Rebuilding if self.rebuild else Store).from_environment()
 
 
@@ -86,6 +98,28 @@ def nothing_to_show(_folder: Path) -> tuple[Exhibit, ...]:
     return ()
 
 
+@contextmanager
+def at_work(terms: Terms, report_name: str = REPORT_NAME) -> Iterator[tuple[StageContext, Tenant]]:
+    """Yield what a stage is run with, and on whose behalf it holds devices; watched, once it has one.
+
+    Args:
+        terms: those of the stage; call it after having arrived.
+        report_name: of the watchdog's file in the run's folder; no two processes may share one.
+    """
+    purpose, store = f"{task_run_name()} of {terms.run_id or 'no run'}", terms.store()
+    folder = run_folder(store.root, terms.run_id)
+    with watched(limit_of(os.environ), purpose, folder, flush_reports, report_name) as sign_of_life:
+
+        def on_lease(device: str) -> None:
+            # Watching starts here, for it may take hours until a device is free.
+            sign_of_life()
+            label_with_device(device)
+
+        progress = Watched(current_progress(), sign_of_life)
+        with tenancy(Tenant(purpose, on_lease)) as tenant:
+            yield StageContext(store, progress, terms.device), tenant
+
+
 def performed(
     stage: Callable[[C, N, StageContext], Obtained[R]],
     config: C,
@@ -101,19 +135,10 @@ def performed(
     Read such a task's result from its state: a plain call hands out the state itself.
     """
     label_with_stage()
-    purpose, store = f"{task_run_name()} of {terms.run_id or 'no run'}", terms.store()
-    folder = run_folder(store.root, terms.run_id)
-    with watched(limit_of(os.environ), purpose, folder, flush_reports) as sign_of_life:
-
-        def on_lease(device: str) -> None:
-            # Watching starts here, for it may take hours until a device is free.
-            sign_of_life()
-            label_with_device(device)
-
-        progress = Watched(current_progress(), sign_of_life)
-        with tenancy(Tenant(purpose, on_lease)) as tenant:
-            obtained = stage(config, inputs, StageContext(store, progress, terms.device))
-    exhibit(terms.subject, exhibits(store.folder(obtained.ref)))
+    with terms.arrived():
+        with at_work(terms) as (context, tenant):
+            obtained = stage(config, inputs, context)
+        exhibit(terms.subject, exhibits(context.store.folder(obtained.ref)))
     if obtained.cached:
         return cast(Obtained[R], Completed(name="Cached", message=obtained.ref.digest, data=obtained))
     return replace(obtained, leased=", ".join(tenant.devices))

@@ -44,7 +44,8 @@ class FinishedBatches:
     """The finished batches of one build, in a folder that outlives a killed process.
 
     Args:
-        folder: belongs to one recipe and is written to by one process at a time; None keeps nothing.
+        folder: belongs to one recipe; None keeps nothing. Several processes may write to it: a batch is
+            published by a rename, and its name says what is in it.
         device: where batches are computed. One from another device, or made with other versions of the
             libraries, is not taken up.
     """
@@ -53,7 +54,7 @@ class FinishedBatches:
         self._folder = folder
         self._made_by = [device, *(f"{item.name} {item.version}" for item in library_versions())]
         if folder is not None and (count := sum(1 for _ in folder.glob(f"*{_SUFFIX}"))):
-            _log.info("Going on: an interrupted build has left %d finished batches.", count)
+            _log.info("Going on: %d batches are finished already.", count)
 
     def find(self, items: Sequence[str]) -> Batch | None:
         """Return the batch of exactly these items, in this order, or None when it is not there.

@@ -4,7 +4,8 @@ Layout under the root:
 
     artifacts/<stage>/<digest>/   files of one artifact beside its `artifact.json`; read-only by agreement
     locks/<stage>-<digest>.lock   one OS lock per address, released by the system when its process dies;
-                                  with `.again` before `.lock`, one for second builds
+                                  with `.again` before `.lock`, one for second builds; with
+                                  `.<i>-of-<n>`, one for a shard of a build
     locks/collection.lock         held while an artifact is removed, shared while one is marked as used
     scratch/<stage>/<digest>/     what an interrupted build may go on from; removed once it is published
 
@@ -30,6 +31,7 @@ from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memor
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.room import require_room, require_writable, writing_explained
+from moongate.artifacts.shards import Shard
 from moongate.errors import StoreError
 
 __all__ = ["BuildFacts", "Manifest", "Obtained", "Store"]
@@ -168,8 +170,18 @@ class Store:
         facts = replace(self.manifest(recipe.ref).facts, unet_evals=0)
         return Obtained(recipe.ref, True, perf_counter() - started, facts, peak_memory_bytes())
 
+    @contextmanager
+    def sharing(self, recipe: Recipe[Any], shard: Shard) -> Iterator[None]:
+        """Hold the lock of a shard, so that nobody computes the same one beside this process."""
+        name = f"{recipe.stage}-{recipe.digest}.{shard.index}-of-{shard.count}.lock"
+        with exclusive(self.root / "locks" / name):
+            yield
+
     def scratch(self, recipe: Recipe[Any]) -> Path:
-        """Return a folder for checkpoints that outlives a killed build of `recipe`; use it within `build`."""
+        """Return a folder for checkpoints that outlives a killed build of `recipe`.
+
+        Use it within `build`, or while holding the lock of a shard.
+        """
         folder = self._scratch(recipe)
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from moongate.artifacts.batches import Batch, FinishedBatches
 from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
+from moongate.artifacts.shards import Shard
 from moongate.bad_items import GO_ON, BadItem
 from moongate.config import OnBadItem
 from moongate.errors import InputError, NumericsError
@@ -125,6 +126,23 @@ class Eyes:
 
 
 @dataclass(frozen=True)
+class PictureBatch:
+    """Some pictures of a set, still encoded.
+
+    Attributes:
+        names: what tells the batch from those of all sets: the artifact, then the items.
+        pngs: the pictures.
+    """
+
+    names: tuple[str, ...]
+    pngs: Sequence[bytes]
+
+    def pixels(self) -> list[Pixels]:
+        """Return the pictures, each (H, W, 3) uint8."""
+        return [pixels_from_png(png) for png in self.pngs]
+
+
+@dataclass(frozen=True)
 class PictureSet:
     """A set of pictures on disk: its items in the order of its rows, and those whose row has no picture."""
 
@@ -138,20 +156,16 @@ class PictureSet:
         """All items of the set, the lost ones at the end."""
         return (*self.items, *(one.item for one in self.lost))
 
-    def batches(self, size: int) -> Iterator[list[Pixels]]:
-        """Yield the pictures in order, `size` at a time: each (H, W, 3) uint8."""
-        pictures = self._pictures(size)
-        while batch := list(islice(pictures, size)):
-            yield batch
+    def batches(self, size: int) -> Iterator[PictureBatch]:
+        """Yield the pictures in order, `size` at a time."""
+        pngs = self._pngs(size)
+        for first in range(0, len(self.items), size):
+            names = (self.path.parent.name, *(item.item_id for item in self.items[first : first + size]))
+            yield PictureBatch(names, list(islice(pngs, size)))
 
-    def _pictures(self, size: int) -> Iterator[Pixels]:
+    def _pngs(self, size: int) -> Iterator[bytes]:
         for batch in pq.ParquetFile(self.path).iter_batches(batch_size=size, columns=["image"]):
-            yield from (pixels_from_png(cell["bytes"]) for cell in batch.column("image").to_pylist() if cell)
-
-    def names(self, number: int, size: int) -> list[str]:
-        """Return what names the pictures of batch `number` among those of all sets: artifact and items."""
-        batch = self.items[number * size : (number + 1) * size]
-        return [self.path.parent.name, *(item.item_id for item in batch)]
+            yield from (cell["bytes"] for cell in batch.column("image").to_pylist() if cell)
 
 
 def open_samples(folder: Path, role: ModelRole, class_noun: str) -> PictureSet:
@@ -213,15 +227,12 @@ def look_at(
     """
     refused = _refused(pictures.items, eyes.clip, on_bad_item)
     identity, clip, judged = [], [], list[Truth]()
-    for number, batch in enumerate(pictures.batches(eyes.batch_size)):
-        names = pictures.names(number, eyes.batch_size)
-        if (seen := finished.find(names)) is None:
-            seen = _look(batch, eyes)
-            finished.publish(names, seen)
+    for batch in pictures.batches(eyes.batch_size):
+        seen = _seen(batch, eyes, finished)
         identity.append(seen.arrays["identity"])
         clip.append(seen.arrays["clip"])
         judged.extend(Truth(*words) for words in seen.facts["judged"])
-        advance(len(batch))
+        advance(len(batch.pngs))
     found = _Features(
         np.concatenate(identity), np.concatenate(clip), _texts(pictures.items, eyes.clip, refused)
     )
@@ -238,6 +249,28 @@ def look_at(
         judged=tuple(judged[index] for index in sound) if eyes.judge else None,
         lost=(*pictures.lost, *(LostItem(pictures.items[index], one) for index, one in bad.items())),
     )
+
+
+def look_at_shard(
+    sets: Sequence[PictureSet],
+    shard: Shard,
+    eyes: Eyes,
+    finished: FinishedBatches,
+    advance: Callable[[int], None],
+) -> int:
+    """Look at the batches of a shard of all sets, leave them among the finished ones, and count them.
+
+    A feature without a direction is kept as it is; whether it ends the evaluation is up to `look_at`.
+
+    Raises:
+        StopError: after a batch, when the process was asked to stop.
+    """
+    count = 0
+    for batch in shard.of(batch for pictures in sets for batch in pictures.batches(eyes.batch_size)):
+        _seen(batch, eyes, finished)
+        advance(len(batch.pngs))
+        count += 1
+    return count
 
 
 @dataclass(frozen=True)
@@ -285,6 +318,14 @@ def _refuse(pictures: PictureSet, bad: Mapping[int, BadItem]) -> None:
             why=f"it is all zero or not finite: {', '.join(item.name for item in bad.values())}",
             fix=f"look at the pictures; if they are sound, check the extractor's weights, {GO_ON}",
         )
+
+
+def _seen(batch: PictureBatch, eyes: Eyes, finished: FinishedBatches) -> Batch:
+    """Return what is seen in a batch, looking at it unless that has been done."""
+    if (seen := finished.find(batch.names)) is None:
+        seen = _look(batch.pixels(), eyes)
+        finished.publish(batch.names, seen)
+    return seen
 
 
 def _look(pictures: Sequence[Pixels], eyes: Eyes) -> Batch:

@@ -173,7 +173,8 @@ def _checkpoints(root: Path, folder: Path, policy: Policy) -> Garbage:
     built = (root / "artifacts" / stage / folder.name.removesuffix(".again")).exists()
     patience = policy.grace if built else CHECKPOINT_PATIENCE * policy.grace
     lock = root / "locks" / f"{stage}-{folder.name}.lock"
-    return _garbage("checkpoints", _short_name(folder), (folder,), patience, (lock,))
+    shards = (root / "locks").glob(f"{stage}-{folder.name.removesuffix('.again')}.*-of-*.lock")
+    return _garbage("checkpoints", _short_name(folder), (folder,), patience, (lock, *shards))
 
 
 def _garbage(

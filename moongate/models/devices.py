@@ -26,6 +26,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def count_cuda_devices() -> int:
+    """Return how many CUDA devices torch would find, without setting one up in this process."""
+    return torch.cuda.device_count()
+
+
 def torch_dtype(precision: str) -> torch.dtype:
     """Return the dtype of "float32", "bfloat16" or "float16".
 

@@ -29,6 +29,11 @@ def class_studio(
     return Studio(model, manner, NoiseKey(seed, PURPOSE), finished=finished, on_bad_item=on_bad_item)
 
 
+def class_orders(prompt: str, config: PriorConfig) -> list[Order]:
+    """Return one order a seed."""
+    return [Order(f"seed-{seed:06d}", prompt) for seed in _seeds(config)]
+
+
 def draw_class_pictures(
     studio: Studio, prompt: str, config: PriorConfig, progress: Progress, bad: list[BadItem]
 ) -> Iterator[Picture]:
@@ -36,9 +41,8 @@ def draw_class_pictures(
 
     One that cannot be drawn is appended to `bad` instead.
     """
-    seeds = range(config.first_seed, config.first_seed + config.num_images)
-    orders = [Order(f"seed-{seed:06d}", prompt) for seed in seeds]
-    for seed, (order, pixels) in zip(seeds, studio.draw(orders, progress, PURPOSE), strict=True):
+    drawn = studio.draw(class_orders(prompt, config), progress, PURPOSE)
+    for seed, (order, pixels) in zip(_seeds(config), drawn, strict=True):
         if isinstance(pixels, BadItem):
             bad.append(pixels)
             continue
@@ -49,3 +53,7 @@ def draw_class_pictures(
             text=order.prompt,
             extra=canonical_json({"seed": seed}),
         )
+
+
+def _seeds(config: PriorConfig) -> range:
+    return range(config.first_seed, config.first_seed + config.num_images)

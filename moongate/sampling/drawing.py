@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from moongate.artifacts.batches import Batch, FinishedBatches
+from moongate.artifacts.shards import Shard
 from moongate.bad_items import GO_ON, BadItem
 from moongate.config import OnBadItem
 from moongate.diffusion.guidance import Guidance
@@ -107,12 +108,33 @@ class Studio:
         """
         refused = self._refused(orders)
         fitting = [order for order in orders if order.prompt not in refused]
-        book = PromptBook(self.model, [*(order.prompt for order in fitting), self.manner.negative_prompt])
+        batches, book = self._batches(fitting), self._book(fitting)
         with progress.track(label, len(fitting) * self.manner.steps) as advance:
-            drawn = self._batch_by_batch(fitting, book, advance)
+            drawn = (found for batch in batches for found in self._drawn(batch, book, advance))
             for order in orders:
                 reason = refused.get(order.prompt)
                 yield order, BadItem(order.item, "too_long", reason) if reason else next(drawn)
+
+    def draw_shard(self, orders: Sequence[Order], shard: Shard, progress: Progress, label: str) -> int:
+        """Draw the batches of a shard of the orders, leave them among the finished ones, and count them.
+
+        A finished batch says which of its pictures could not be drawn, and `draw` reads it there.
+
+        Raises:
+            InputError, NumericsError, StopError: as `draw` does.
+        """
+        refused = self._refused(orders)
+        fitting = [order for order in orders if order.prompt not in refused]
+        batches, book = list(shard.of(self._batches(fitting))), self._book(fitting)
+        total = sum(len(batch) for batch in batches)
+        with progress.track(label, total * self.manner.steps) as advance:
+            for batch in batches:
+                self._drawn(batch, book, advance)
+        return len(batches)
+
+    def _book(self, orders: Sequence[Order]) -> PromptBook:
+        # Of all orders, also for a shard: how many texts are encoded at once may show in their last bits.
+        return PromptBook(self.model, [*(order.prompt for order in orders), self.manner.negative_prompt])
 
     def _refused(self, orders: Sequence[Order]) -> dict[str, str]:
         """Return what is wrong with the prompts that the model would cut."""
@@ -122,20 +144,24 @@ class Studio:
                 raise error
         return {prompt: f"its prompt is too long: {error.why}" for prompt, error in errors.items()}
 
-    def _batch_by_batch(
-        self, orders: Sequence[Order], book: PromptBook, advance: Callable[[int], None]
-    ) -> Iterator[Pixels | BadItem]:
+    def _batches(self, orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
         size = self.manner.batch_size
-        for first in range(0, len(orders), size):
-            batch = orders[first : first + size]
-            done = self._done(batch, book, advance)
-            unsound = set(done.facts.get("not_finite", ()))
-            if unsound and self.on_bad_item == "stop":
-                raise not_finite_error(
-                    [batch[index].item for index in sorted(unsound)], len(batch), where=_WHERE, fix=_FIX
-                )
-            for index, (order, pixels) in enumerate(zip(batch, done.arrays["pixels"], strict=True)):
-                yield not_finite(order.item, _WHERE) if index in unsound else pixels
+        return (orders[first : first + size] for first in range(0, len(orders), size))
+
+    def _drawn(
+        self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]
+    ) -> list[Pixels | BadItem]:
+        """Return the pictures of a batch, or what is wrong with one, unless that ends the drawing."""
+        done = self._done(batch, book, advance)
+        unsound = set(done.facts.get("not_finite", ()))
+        if unsound and self.on_bad_item == "stop":
+            raise not_finite_error(
+                [batch[index].item for index in sorted(unsound)], len(batch), where=_WHERE, fix=_FIX
+            )
+        return [
+            not_finite(order.item, _WHERE) if index in unsound else pixels
+            for index, (order, pixels) in enumerate(zip(batch, done.arrays["pixels"], strict=True))
+        ]
 
     def _done(self, batch: Sequence[Order], book: PromptBook, advance: Callable[[int], None]) -> Batch:
         """Return `pixels`, (B, H, W, 3) uint8, of a batch, drawing it unless that has been done.

@@ -116,6 +116,11 @@ def inverted_starts(model: DiffusionModel, settings: SampleSettings, inversions:
     return starts
 
 
+def orders_of(planned: Sequence[PlannedPicture]) -> list[Order]:
+    """Return what a studio is told of planned pictures."""
+    return [Order(picture.sample_id, picture.prompt) for picture in planned]
+
+
 def write_samples(
     folder: Path,
     role: str,
@@ -140,8 +145,7 @@ def write_samples(
         InputError: when a prompt is too long for the model, and bad items are not skipped.
         NumericsError: when latents stop being finite, and bad items are not skipped.
     """
-    orders = [Order(picture.sample_id, picture.prompt) for picture in planned]
-    drawn = (found for _, found in studio.draw(orders, progress, PURPOSE))
+    drawn = (found for _, found in studio.draw(orders_of(planned), progress, PURPOSE))
     rows = _rows(role, planned, settings, drawn)
     provenance = {"batch_size": str(studio.manner.batch_size)}
     with open_table(folder / SAMPLES_NAME, SAMPLES, provenance) as append:

@@ -24,7 +24,7 @@ class StageContext:
     device: str = "auto"
 
     def finished_batches(self, recipe: Recipe[Any], device: object) -> FinishedBatches:
-        """Return the batches that an interrupted build of `recipe` had finished; use it within the build.
+        """Return the finished batches of `recipe`: of its shards, or of a build that was interrupted.
 
         Args:
             recipe: what is built.

@@ -1,5 +1,7 @@
 """Evaluate: every metric of a run, one row a picture and one row a model."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef, InversionsRef, MetricsRef, Ref, SampleSetRef
 from moongate.artifacts.schemas import METRICS, SUMMARY
+from moongate.artifacts.shards import Shard, ShardDone
 from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
 from moongate.bad_items import accounted, read_bad_items
@@ -120,14 +123,9 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
     def build(folder: Path) -> BuildFacts:
         from moongate.evaluation.measure import measure
         from moongate.evaluation.summaries import Resampling
-        from moongate.memory import out_of_memory_explained
-        from moongate.models.devices import resolve_device
-        from moongate.models.leases import leased_device
         from moongate.toybox.vocabulary import COLOURS, OBJECTS, SCENES
 
-        context.store.require_room(0, STAGE)
-        with leased_device(context.device) as leased, out_of_memory_explained(f"evaluate on {leased}"):
-            device = str(resolve_device(leased))
+        with _device(context) as device:
             measured = measure(
                 _open(inputs, context.store),
                 _load(instruments, config.batch_size, device),
@@ -144,6 +142,43 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
     obtained = context.store.obtain(recipe_, build)
     bad = read_bad_items(context.store.folder(obtained.ref) / METRICS_NAME, "item_id")
     return accounted(obtained, bad, inputs.on_bad_item, STAGE)
+
+
+def num_items(config: EvaluateConfig, inputs: EvaluateInputs, store: Store) -> int:
+    """Return the number of pictures to look at; all of them have to be in the store."""
+    return sum(len(pictures.items) for pictures in _open(inputs, store).sets)
+
+
+def do_shard(
+    config: EvaluateConfig, inputs: EvaluateInputs, shard: Shard, context: StageContext
+) -> ShardDone:
+    """Look at the pictures of a shard, for `evaluate` to find their features.
+
+    Raises:
+        MoongateError, StopError: as `evaluate` does.
+    """
+    from moongate.evaluation.galleries import look_at_shard
+
+    instruments = _find(config, inputs)
+    recipe_ = _recipe(config, inputs, instruments)
+    with context.store.sharing(recipe_, shard), _device(context) as device:
+        sets, eyes = _open(inputs, context.store).sets, _load(instruments, config.batch_size, device)
+        finished = context.finished_batches(recipe_, device)
+        share = sum(len(pictures.items) for pictures in sets) // shard.count
+        with context.progress.track(STAGE, share) as advance:
+            return ShardDone(look_at_shard(sets, shard, eyes, finished, advance), 0, device)
+
+
+@contextmanager
+def _device(context: StageContext) -> Iterator[str]:
+    """Yield a device that is leased for looking."""
+    from moongate.memory import out_of_memory_explained
+    from moongate.models.devices import resolve_device
+    from moongate.models.leases import leased_device
+
+    context.store.require_room(0, STAGE)
+    with leased_device(context.device) as leased, out_of_memory_explained(f"evaluate on {leased}"):
+        yield str(resolve_device(leased))
 
 
 def _find(config: EvaluateConfig, inputs: EvaluateInputs) -> Instruments:

@@ -1,19 +1,26 @@
 """Invert: DDIM inversion of the evaluation pictures, plain and refined, with its error measured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moongate.artifacts.inverted import INVERSIONS_NAME, METHODS
 from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, ImageSetRef, InversionsRef, LatentSetRef
-from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.artifacts.shards import Shard, ShardDone
+from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.bad_items import BadItem, accounted, read_bad_items, require_some
 from moongate.config import InvertConfig, OnBadItem
 from moongate.models.footprint import FLOAT32, FLOAT64, Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from moongate.inversions.inversion import Inversion
 
 STAGE = "invert"
 REVISION = 3
@@ -87,26 +94,14 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
     recipe_ = recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
-        from moongate.inversions.inverter import Inverter
-        from moongate.inversions.pictures import choose_targets
         from moongate.inversions.writing import write_inversions
-        from moongate.models.stage_model import leased_model
 
-        store, role = context.store, "tuned" if inputs.adapter else "base"
-        adapter = store.folder(inputs.adapter) if inputs.adapter else None
-        latents = LatentSet(store.folder(inputs.latents))
-        choice = choose_targets(store.folder(inputs.images), latents, config.num_images)
-        store.require_room(len(choice.targets) * _room_of_one(config, inputs.base), STAGE)
-        with leased_model(
-            inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
-        ) as model:
-            inverter = Inverter(model, config)
-            finished = context.finished_batches(recipe_, model.device)
-            policy = inputs.on_bad_item
-            write_inversions(folder, role, choice, latents, inverter, finished, policy, context.progress)
-            chosen = len(choice.targets) + len(choice.lost)
-            require_some(chosen, [*_bad_items(folder), *(lost.bad for lost in choice.lost)], STAGE)
-            return BuildFacts(chosen, inverter.counter.evaluations, str(model.device))
+        role = "tuned" if inputs.adapter else "base"
+        with _prepared(config, inputs, context) as work:
+            write_inversions(folder, role, work, context.progress)
+            chosen = len(work.choice.targets) + len(work.choice.lost)
+            require_some(chosen, [*_bad_items(folder), *(lost.bad for lost in work.choice.lost)], STAGE)
+            return BuildFacts(chosen, work.evaluations, work.device)
 
     obtained = context.store.obtain(recipe_, build)
     return accounted(obtained, _bad_items(context.store.folder(obtained.ref)), inputs.on_bad_item, STAGE)
@@ -114,3 +109,43 @@ def invert(config: InvertConfig, inputs: InvertInputs, context: StageContext) ->
 
 def _bad_items(folder: Path) -> tuple[BadItem, ...]:
     return read_bad_items(folder / INVERSIONS_NAME, "image_id")
+
+
+def num_items(config: InvertConfig, inputs: InvertInputs, store: Store) -> int:
+    """Return the number of pictures to invert; fewer are, when the cache has left some out."""
+    cached = len(LatentSet(store.folder(inputs.latents)))
+    return min(config.num_images or cached, cached)
+
+
+def do_shard(config: InvertConfig, inputs: InvertInputs, shard: Shard, context: StageContext) -> ShardDone:
+    """Invert the pictures of a shard, for `invert` to find them finished.
+
+    Raises:
+        MoongateError, StopError: as `invert` does.
+    """
+    with (
+        context.store.sharing(recipe(config, inputs), shard),
+        _prepared(config, inputs, context) as work,
+    ):
+        batches = work.invert_shard(shard, context.progress)
+        return ShardDone(batches, work.evaluations, work.device)
+
+
+@contextmanager
+def _prepared(config: InvertConfig, inputs: InvertInputs, context: StageContext) -> "Iterator[Inversion]":
+    """Yield the pictures and what inverts them, on a leased device."""
+    from moongate.inversions.inversion import Inversion
+    from moongate.inversions.inverter import Inverter
+    from moongate.inversions.pictures import choose_targets
+    from moongate.models.stage_model import leased_model
+
+    store = context.store
+    adapter = store.folder(inputs.adapter) if inputs.adapter else None
+    latents = LatentSet(store.folder(inputs.latents))
+    choice = choose_targets(store.folder(inputs.images), latents, config.num_images)
+    store.require_room(len(choice.targets) * _room_of_one(config, inputs.base), STAGE)
+    with leased_model(
+        inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
+    ) as model:
+        finished = context.finished_batches(recipe(config, inputs), model.device)
+        yield Inversion(choice, latents, Inverter(model, config), finished, inputs.on_bad_item)

@@ -1,18 +1,25 @@
 """Prior: the frozen base model draws pictures of the plain class, one seed each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moongate.artifacts.images import write_images
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef
-from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.artifacts.shards import Shard, ShardDone
+from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.bad_items import BadItem, accounted, read_left_out, require_some, write_left_out
 from moongate.config import OnBadItem, PriorConfig
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
+
+if TYPE_CHECKING:
+    from moongate.sampling.drawing import Studio
 
 STAGE = "prior"
 REVISION = 1
@@ -73,20 +80,49 @@ def prior(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> Ob
     recipe_ = recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
-        from moongate.models.stage_model import leased_model
-        from moongate.sampling.class_pictures import class_studio, draw_class_pictures
+        from moongate.sampling.class_pictures import draw_class_pictures
 
-        context.store.require_room(config.num_images * Footprint.of(inputs.base).picture, STAGE)
-        with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
-            finished = context.finished_batches(recipe_, model.device)
+        with _prepared(config, inputs, context) as studio:
             bad: list[BadItem] = []
-            studio = class_studio(model, config, inputs.seed, finished, inputs.on_bad_item)
             pictures = draw_class_pictures(studio, inputs.prompt, config, context.progress, bad)
             write_images(folder, pictures, {"batch_size": str(config.batch_size)})
             require_some(config.num_images, bad, STAGE)
             write_left_out(folder, bad)
-            return BuildFacts(config.num_images, studio.counter.evaluations, str(model.device))
+            return BuildFacts(config.num_images, studio.counter.evaluations, str(studio.model.device))
 
     obtained = context.store.obtain(recipe_, build)
     left_out = read_left_out(context.store.folder(obtained.ref))
     return accounted(obtained, left_out, inputs.on_bad_item, STAGE)
+
+
+def num_items(config: PriorConfig, inputs: PriorInputs, store: Store) -> int:
+    """Return the number of class pictures."""
+    return config.num_images
+
+
+def do_shard(config: PriorConfig, inputs: PriorInputs, shard: Shard, context: StageContext) -> ShardDone:
+    """Draw the pictures of a shard, for `prior` to find them finished.
+
+    Raises:
+        MoongateError, StopError: as `prior` does.
+    """
+    from moongate.sampling.class_pictures import PURPOSE, class_orders
+
+    with (
+        context.store.sharing(recipe(config, inputs), shard),
+        _prepared(config, inputs, context) as studio,
+    ):
+        batches = studio.draw_shard(class_orders(inputs.prompt, config), shard, context.progress, PURPOSE)
+        return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+
+
+@contextmanager
+def _prepared(config: PriorConfig, inputs: PriorInputs, context: StageContext) -> "Iterator[Studio]":
+    """Yield what draws the class pictures, on a leased device."""
+    from moongate.models.stage_model import leased_model
+    from moongate.sampling.class_pictures import class_studio
+
+    context.store.require_room(config.num_images * Footprint.of(inputs.base).picture, STAGE)
+    with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
+        finished = context.finished_batches(recipe(config, inputs), model.device)
+        yield class_studio(model, config, inputs.seed, finished, inputs.on_bad_item)

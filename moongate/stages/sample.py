@@ -1,20 +1,27 @@
 """Sample: pictures by a base or tuned model, for prompts x seeds or from inverted latents."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, InversionsRef, SampleSetRef
-from moongate.artifacts.store import BuildFacts, Obtained
+from moongate.artifacts.shards import Shard, ShardDone
+from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.bad_items import BadItem, accounted, read_bad_items, require_some
 from moongate.config import OnBadItem, SampleConfig
 from moongate.models.footprint import Footprint
 from moongate.models.source import BaseSource
 from moongate.prompts import CLASS, PromptRow, class_phrase, identifier_phrase
-from moongate.sampling.planning import SAMPLES_NAME, RequestedPrompt, SampleSettings
+from moongate.sampling.planning import SAMPLES_NAME, PlannedPicture, RequestedPrompt, SampleSettings
 from moongate.stages.context import StageContext
 from moongate.subject import SubjectConfig
+
+if TYPE_CHECKING:
+    from moongate.sampling.drawing import Studio
 
 STAGE = "sample"
 REVISION = 2
@@ -78,22 +85,13 @@ def sample(config: SampleConfig, inputs: SampleInputs, context: StageContext) ->
     settings, recipe_ = _settings(config, inputs), recipe(config, inputs)
 
     def build(folder: Path) -> BuildFacts:
-        from moongate.models.stage_model import leased_model
-        from moongate.sampling.sample_sets import plan, sample_studio, write_samples
+        from moongate.sampling.sample_sets import write_samples
 
-        store, role = context.store, "tuned" if inputs.adapter else "base"
-        adapter = store.folder(inputs.adapter) if inputs.adapter else None
-        inversions = store.folder(inputs.inversions) if inputs.inversions else None
-        store.require_room(_num_pictures(settings, inversions) * Footprint.of(inputs.base).picture, STAGE)
-        with leased_model(
-            inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
-        ) as model:
-            planned, starts = plan(model, settings, inversions)
-            finished = context.finished_batches(recipe_, model.device)
-            studio = sample_studio(model, settings, config.batch_size, starts, finished, inputs.on_bad_item)
+        role = "tuned" if inputs.adapter else "base"
+        with _prepared(config, inputs, context) as (planned, studio):
             write_samples(folder, role, planned, settings, studio, context.progress)
             require_some(len(planned), _bad_items(folder), STAGE)
-            return BuildFacts(len(planned), studio.counter.evaluations, str(model.device))
+            return BuildFacts(len(planned), studio.counter.evaluations, str(studio.model.device))
 
     obtained = context.store.obtain(recipe_, build)
     return accounted(obtained, _bad_items(context.store.folder(obtained.ref)), inputs.on_bad_item, STAGE)
@@ -103,10 +101,48 @@ def _bad_items(folder: Path) -> tuple[BadItem, ...]:
     return read_bad_items(folder / SAMPLES_NAME, "sample_id")
 
 
-def _num_pictures(settings: SampleSettings, inversions: Path | None) -> int:
-    if inversions is not None:
-        return len(InversionSet(inversions).card.pictures)
-    return sum(requested.pictures for requested in settings.prompts)
+def num_items(config: SampleConfig, inputs: SampleInputs, store: Store) -> int:
+    """Return the number of pictures in the sample set; what it starts from has to be in the store."""
+    if inputs.inversions is not None:
+        return len(InversionSet(store.folder(inputs.inversions)).card.pictures)
+    return sum(requested.pictures for requested in _settings(config, inputs).prompts)
+
+
+def do_shard(config: SampleConfig, inputs: SampleInputs, shard: Shard, context: StageContext) -> ShardDone:
+    """Draw the pictures of a shard, for `sample` to find them finished.
+
+    Raises:
+        MoongateError, StopError: as `sample` does.
+    """
+    from moongate.sampling.sample_sets import PURPOSE, orders_of
+
+    with (
+        context.store.sharing(recipe(config, inputs), shard),
+        _prepared(config, inputs, context) as (planned, studio),
+    ):
+        batches = studio.draw_shard(orders_of(planned), shard, context.progress, PURPOSE)
+        return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+
+
+@contextmanager
+def _prepared(
+    config: SampleConfig, inputs: SampleInputs, context: StageContext
+) -> "Iterator[tuple[tuple[PlannedPicture, ...], Studio]]":
+    """Yield the pictures to draw, and what draws them, on a leased device."""
+    from moongate.models.stage_model import leased_model
+    from moongate.sampling.sample_sets import plan, sample_studio
+
+    store, settings = context.store, _settings(config, inputs)
+    adapter = store.folder(inputs.adapter) if inputs.adapter else None
+    inversions = store.folder(inputs.inversions) if inputs.inversions else None
+    store.require_room(num_items(config, inputs, store) * Footprint.of(inputs.base).picture, STAGE)
+    with leased_model(
+        inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
+    ) as model:
+        planned, starts = plan(model, settings, inversions)
+        finished = context.finished_batches(recipe(config, inputs), model.device)
+        studio = sample_studio(model, settings, config.batch_size, starts, finished, inputs.on_bad_item)
+        yield planned, studio
 
 
 def _settings(config: SampleConfig, inputs: SampleInputs) -> SampleSettings:

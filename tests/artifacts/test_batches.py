@@ -80,7 +80,7 @@ def test_whoever_goes_on_is_told_so(
 ) -> None:
     with caplog.at_level(logging.INFO):
         FinishedBatches(tmp_path)
-    assert "has left 1 finished batches" in caplog.text
+    assert "1 batches are finished already" in caplog.text
 
 
 def test_a_stop_is_heeded_once_the_batch_is_safe(tmp_path: Path) -> None:

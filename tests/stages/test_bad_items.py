@@ -18,6 +18,7 @@ from moongate.artifacts.inverted import InversionSet
 from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef, InversionsRef
+from moongate.artifacts.shards import Shard, shards
 from moongate.artifacts.store import Obtained
 from moongate.bad_items import read_left_out
 from moongate.config import CacheConfig, InvertConfig, PriorConfig, SampleConfig
@@ -25,6 +26,8 @@ from moongate.errors import InputError, NumericsError
 from moongate.models.source import BaseSource
 from moongate.prompts import PromptRow
 from moongate.settings import Settings
+from moongate.stages import invert as invert_stage
+from moongate.stages import sample as sample_stage
 from moongate.stages.cache import CacheInputs, cache
 from moongate.stages.context import StageContext
 from moongate.stages.invert import InvertInputs, invert
@@ -107,6 +110,47 @@ def test_when_no_item_is_sound_the_stage_stops_all_the_same(poisoned, base, cont
     class_pictures = PriorInputs(poisoned, "float32", "a duck in the snow", 0, "skip")
     with pytest.raises(NumericsError, match="none of the 2 items of prior"):
         prior(PriorConfig(num_images=2, steps=1), class_pictures, context)
+
+
+@pytest.fixture
+def poisoned_pictures(poisoned: BaseSource, context: StageContext, put_images) -> InvertInputs:
+    images = put_images(context)
+    latents = cache(CacheConfig(batch_size=5), CacheInputs(images, poisoned, on_bad_item="skip"), context).ref
+    return InvertInputs(poisoned, "float32", images, latents, on_bad_item="skip")
+
+
+def test_shards_leave_bad_items_in_their_batches_where_the_stage_finds_them(
+    poisoned, poisoned_pictures, context, new_context
+) -> None:
+    samples = drawing(poisoned, SNOW, LONG, RED)
+    whole = new_context()
+    # The same address in a store of its own; what it is made from lies in both.
+    shutil.copytree(context.store.root, whole.store.root, dirs_exist_ok=True)
+    for module, config, inputs in (
+        (sample_stage, DRAWING, samples),
+        (invert_stage, INVERTING, poisoned_pictures),
+    ):
+        parts = shards(module.num_items(config, inputs, context.store), config.batch_size, workers=2)
+        done = [module.do_shard(config, inputs, part, context) for part in parts]
+        perform = getattr(module, module.STAGE)
+        undivided, divided = perform(config, inputs, whole), perform(config, inputs, context)
+        assert divided.lost == undivided.lost > 0
+        assert sum(share.unet_evals for share in done) == undivided.facts.unet_evals
+        first, second = (
+            {file.name: file.sha256 for file in one.store.manifest(divided.ref).files}
+            for one in (whole, context)
+        )
+        assert first == second
+
+
+def test_a_shard_stops_at_bad_items_when_none_are_allowed(poisoned, poisoned_pictures, context) -> None:
+    everything = Shard(0, 1)
+    strict = replace(drawing(poisoned, SNOW, RED), on_bad_item="stop")
+    with pytest.raises(NumericsError, match="NaN or infinity in: snow-0, snow-1"):
+        sample_stage.do_shard(DRAWING, strict, everything, context)
+    with pytest.raises(NumericsError, match="NaN or infinity in: p7"):
+        strict = replace(poisoned_pictures, on_bad_item="stop")
+        invert_stage.do_shard(INVERTING, strict, everything, context)
 
 
 def test_a_negative_prompt_belongs_to_every_picture_and_is_never_skipped(base, context) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from moongate.artifacts.shards import shards
 from moongate.artifacts.store import Store
 from moongate.config import EvaluateConfig, GateConfig
 from moongate.errors import InputError, NumericsError
@@ -17,7 +18,7 @@ from moongate.metrics.rows import SummaryRow
 from moongate.models.source import BaseSource
 from moongate.report.diagnosis import diagnose
 from moongate.stages.context import StageContext
-from moongate.stages.evaluate import EvaluateInputs, evaluate, recipe
+from moongate.stages.evaluate import EvaluateInputs, do_shard, evaluate, num_items, recipe
 from tests.evaluation_material import (
     DUCK,
     SUBJECT,
@@ -257,6 +258,28 @@ def test_pictures_that_were_not_drawn_are_in_no_mean_and_every_figure_says_how_m
     assert untouched == [one for one in summary if one.model == "real"]
     # They were lost by the sample stage, which has counted them.
     assert obtained.lost == 0
+
+
+def test_shards_of_torn_sets_see_every_picture_and_change_no_figure(
+    config: EvaluateConfig, torn: EvaluateInputs, store: Store, tmp_path: Path
+) -> None:
+    whole = StageContext(store, device="cpu")
+    undivided = evaluate(config, torn, whole)
+    shutil.copytree(store.root, tmp_path, dirs_exist_ok=True)
+    divided = StageContext(Store(tmp_path), device="cpu")
+    shutil.rmtree(divided.store.folder(undivided.ref))
+
+    parts = shards(num_items(config, torn, divided.store), config.batch_size, workers=2)
+    batches = sum(do_shard(config, torn, part, divided).batches for part in parts)
+    kept = divided.store.scratch(recipe(config, torn)) / "batches"
+    assert len(list(kept.glob("*.safetensors"))) == batches
+
+    found = evaluate(config, torn, divided)
+    first, second = (
+        {file.name: file.sha256 for file in context.store.manifest(undivided.ref).files}
+        for context in (whole, divided)
+    )
+    assert (found.cached, found.ref, second) == (False, undivided.ref, first)
 
 
 def test_a_text_that_has_no_feature_loses_its_pictures_or_stops_the_stage(

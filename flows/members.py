@@ -1,0 +1,96 @@
+"""The runs of a campaign, each a flow of its own: one after the other here, or side by side on workers."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from prefect import State, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.engines.choice import EngineChoice
+from flows.engines.fleet import Fleet, opened
+from flows.personalize import personalize
+from moongate.artifacts.store import Store
+from moongate.campaign.members import Member
+from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
+from moongate.config import RunConfig
+from moongate.runs import RunRecord, run_of
+from tasks.workplace import Workplace
+
+_log = logging.getLogger("moongate.campaign")
+
+# Yields the outcome of each member in their order, as soon as it is there.
+PerformAll = Callable[[Sequence[Member]], Iterator[Outcome]]
+
+
+@contextmanager
+def performing(choice: EngineChoice) -> Iterator[PerformAll]:
+    """Yield what performs members and goes on when one fails.
+
+    Raises:
+        ConfigError, EngineError: when the engine cannot be used.
+    """
+    if choice.kind == "local":
+        yield one_after_the_other
+        return
+    with opened(choice) as fleet:
+        yield partial(side_by_side, fleet, Workplace.here())
+
+
+def one_after_the_other(members: Sequence[Member]) -> Iterator[Outcome]:
+    """Perform members in this process."""
+    store = Store.from_environment()
+    for number, member in enumerate(members, start=1):
+        _log.info("%d of %d  %s", number, len(members), member.name)
+        yield _told(perform_member(member, store))
+
+
+def side_by_side(fleet: Fleet, workplace: Workplace, members: Sequence[Member]) -> Iterator[Outcome]:
+    """Hand each member to the workers; one whose workers die again and again costs no other."""
+    begun = perf_counter()
+    futures = [fleet.submit(perform_away, member=member, workplace=workplace) for member in members]
+    for number, (member, future) in enumerate(zip(members, futures, strict=True), start=1):
+        found = fleet.outcome(future)
+        if isinstance(found, Exception):
+            found = outcome_without_run(member, found, perf_counter() - begun)
+        elif isinstance(found, BaseException):
+            raise found
+        _log.info("%d of %d  %s", number, len(members), member.name)
+        yield _told(found)
+
+
+@task(name="member", task_run_name="{member.name}", cache_policy=NO_CACHE, persist_result=False)
+def perform_away(member: Member, workplace: Workplace) -> Outcome:
+    """Perform a member in a worker's process, in the folders of the command."""
+    with workplace.entered():
+        return perform_member(member, Store.from_environment())
+
+
+def perform_member(member: Member, store: Store) -> Outcome:
+    """Run a member as a flow, and return what came of it whatever that is."""
+    started, begun = perf_counter(), datetime.now(UTC)
+    if not isinstance(member.config, RunConfig):
+        return outcome_without_run(member, member.config, perf_counter() - started)
+    state = personalize(member.config, return_state=True)
+    try:
+        return outcome_of(store, member, state.result())
+    except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
+        record = _record_of(state, store, begun)
+        if record is None:
+            return outcome_without_run(member, error, perf_counter() - started)
+        return outcome_of(store, member, record)
+
+
+def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:
+    """Return the record of a run that failed, or None when it never got one."""
+    return run_of(store.root, str(state.state_details.flow_run_id), begun)
+
+
+def _told(outcome: Outcome) -> Outcome:
+    if outcome.failed:
+        _log.warning("%s failed: %s", outcome.name, outcome.error)
+    return outcome
