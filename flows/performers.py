@@ -66,9 +66,10 @@ class Live:
         """Have the task done, and note what it gave."""
         check_wanted(stage.name, self.until)
         interruption.heed()
-        record_, verb = self.run.record, cast(Verb, stage.name)
-        announce(StageStarted(run_id=record_.run_id, stage=verb, role=role))
-        terms = Terms(self.device, verb == self.rebuild, record_.run_id, record_.config.subject.name)
+        run, verb = self.run.record, cast(Verb, stage.name)
+        announce(StageStarted(run_id=run.run_id, stage=verb, role=role))
+        subject = run.config.subject.name
+        terms = Terms(self.device, rebuild=verb == self.rebuild, run_id=run.run_id, subject=subject)
         obtained = self.crew(stage, role, config, inputs, terms)
         self._announce_done(self.run.add(verb, role, obtained))
         return obtained.ref

@@ -17,7 +17,7 @@ from moongate.artifacts.schemas import INVERSIONS, SAMPLES
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import image_cell, write_table
 from moongate.errors import InputError
-from moongate.evaluation.galleries import Truth
+from moongate.evaluation.picture_sets import Truth
 
 R = TypeVar("R", bound=Ref)
 SIDE = 24

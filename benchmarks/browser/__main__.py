@@ -10,7 +10,6 @@ with status 1 when something is not displayed.
 import sys
 import tempfile
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,8 @@ import typer
 
 from benchmarks.browser.server import Deployment, Server, served
 from benchmarks.browser.subject import CAPTION, FILE_NAME, MARK, write_subject
-from benchmarks.browser.visitor import Visitor, find_browser, visiting
+from benchmarks.browser.visitor import Visitor, visiting
+from benchmarks.chromium import NoBrowserError, find_browser
 from benchmarks.launching import Set, StoreFolder, launch
 from moongate.config import RunConfig
 from moongate.overrides import load_config
@@ -48,22 +48,22 @@ def main(
     set_: Set = None,
 ) -> None:
     """Have a real Chromium look at what a real Prefect server shows of a run."""
-    browser = find_browser()
-    if browser is None or find_spec("playwright") is None:
-        missing = "Chromium is not on PATH" if browser is None else "pip install 'moongate[browser]'"
+    try:
+        find_browser()
+    except NoBrowserError as missing:
         typer.echo(f"skipped: {missing}", err=True)
         return
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, served(Path(scratch), store) as server:
         pictures = write_subject(SUBJECT, Path(scratch) / "subject")
         config = load_config(None, [f"subject.folder={pictures}", *SETTINGS, *(set_ or ())])
-        faults = looked_at(server, config, browser, output)
+        faults = looked_at(server, config, output)
     if faults:
         sys.exit("\n".join(faults))
     typer.echo(f"all of it is displayed: {output}/prefect-*.png")
 
 
-def looked_at(server: Server, config: RunConfig, browser: str, output: Path) -> list[str]:
+def looked_at(server: Server, config: RunConfig, output: Path) -> list[str]:
     """Have a worker perform a run twice, look at all that is shown of it, and return what was missing."""
     server.deploy()
     deployment = server.deployment("personalize", "one-subject")
@@ -74,7 +74,7 @@ def looked_at(server: Server, config: RunConfig, browser: str, output: Path) -> 
         str(one["key"]).removeprefix(f"{subject}-"): f"/artifacts/artifact/{one['id']}"
         for one in server.artifacts(first)
     }
-    with visiting(browser, server.url) as visitor:
+    with visiting(server.url) as visitor:
         look_at_runs(visitor, first, again, config.subject.name, output)
         look_at_artifacts(visitor, pages, config.subject.name, output)
         look_at_form(visitor, deployment, output)

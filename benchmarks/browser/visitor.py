@@ -1,6 +1,5 @@
 """A headless browser that looks at pages of a Prefect server, and keeps pictures of what it saw."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,18 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
+from benchmarks.chromium import browser
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE_S = 300
 WIDTH, HEIGHT = 1360, 900
 MAX_PICTURE_BYTES = 150_000
-
-
-def find_browser() -> str | None:
-    """Return the system's Chromium, or None."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Visitor:
@@ -80,17 +75,16 @@ class Visitor:
 
 
 @contextmanager
-def visiting(browser: str, url: str) -> Iterator[Visitor]:
-    """Start a browser, without a window, for pages of the server at `url`."""
-    from playwright.sync_api import sync_playwright
+def visiting(url: str) -> Iterator[Visitor]:
+    """Start a browser for pages of the server at `url`.
 
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox needs rights that a container does not have; the pages are our own.
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+    Raises:
+        NoBrowserError: when there is none.
+    """
+    with browser() as chromium:
         page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.set_default_timeout(PATIENCE_S * 1000)
         yield Visitor(page, url)
-        chromium.close()
 
 
 def _write_light(picture: Image.Image, path: Path) -> None:

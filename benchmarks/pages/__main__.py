@@ -16,8 +16,9 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
+from benchmarks.chromium import NoBrowserError, browser
 from benchmarks.launching import FIGURES_FOLDER, Output, StoreFolder, launch
-from benchmarks.pages.browser import SCREENS, NoBrowserError, axe_source, browser
+from benchmarks.pages.browser import SCREENS, axe_source
 from benchmarks.pages.checks import Finding, examine, work_through
 from benchmarks.pages.crowd import crowd
 from moongate.artifacts.schemas import Table

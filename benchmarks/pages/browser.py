@@ -1,21 +1,14 @@
-"""A headless Chromium, driven by playwright; what is missing is said with what installs it."""
+"""The screens that pages are looked at on, tabs with a page, and the script that checks them."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-VARIABLE = "MOONGATE_CHROMIUM"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from benchmarks.chromium import NoBrowserError
 
 Scheme = Literal["light", "dark"]
-
-
-class NoBrowserError(Exception):
-    """Pages cannot be opened here; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +46,6 @@ def axe_source() -> str:
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
-    """Yield a browser of playwright that can open local files, and close it afterwards.
-
-    Raises:
-        NoBrowserError: when playwright or a Chromium is missing.
-    """
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError as error:
-        raise NoBrowserError(
-            "playwright is not installed: pip install 'moongate[browser]' installs it"
-        ) from error
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=_executable(), args=["--no-sandbox"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
-
-
-@contextmanager
 def opened(chromium: Any, page: Path, screen: Screen, fragment: str = "") -> Iterator[Any]:
     """Yield a tab with a local file, once it has loaded. Errors of its scripts end the benchmark."""
     context = chromium.new_context(
@@ -91,13 +63,3 @@ def opened(chromium: Any, page: Path, screen: Screen, fragment: str = "") -> Ite
             raise AssertionError(f"{page.name}{fragment} on {screen.name}: {'; '.join(errors)}")
     finally:
         context.close()
-
-
-def _executable() -> str:
-    named = os.environ.get(VARIABLE)
-    found = named or next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        raise NoBrowserError(
-            f"no Chromium was found on PATH: install one (apt install chromium), or name it in ${VARIABLE}"
-        )
-    return found

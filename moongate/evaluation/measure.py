@@ -9,8 +9,9 @@ from moongate.bad_items import require_some
 from moongate.config import OnBadItem
 from moongate.errors import InputError
 from moongate.evaluation import scores
-from moongate.evaluation.galleries import Eyes, Gallery, PictureSet, look_at
+from moongate.evaluation.galleries import Eyes, Gallery, look_at
 from moongate.evaluation.inversions import inversion_scores
+from moongate.evaluation.picture_sets import PictureSet
 from moongate.evaluation.scores import Attribute, Scores
 from moongate.evaluation.summaries import Resampling, class_diversity, class_kid, summarise
 from moongate.metrics.rows import MetricRow, SummaryRow

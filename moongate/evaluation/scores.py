@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from moongate.evaluation.galleries import Gallery, Item, LostItem, Truth
+from moongate.evaluation.galleries import Gallery
+from moongate.evaluation.picture_sets import Item, LostItem, Truth
 from moongate.metrics.rows import Direction, Measurement, MetricRow, ModelRole, Unit
 from moongate.metrics.similarity import copy_score, matched_cosine, mean_cosine_to, mean_distance_to_others
 

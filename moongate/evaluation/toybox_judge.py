@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from moongate.artifacts.digests import file_digest, json_digest
 from moongate.errors import ModelError
-from moongate.evaluation.galleries import Pixels, Truth
+from moongate.evaluation.picture_sets import Pixels, Truth
 from moongate.models.source import BaseSource, bundled_folder
 
 if TYPE_CHECKING:

@@ -206,8 +206,8 @@ def _recipe(config: EvaluateConfig, inputs: EvaluateInputs, instruments: Instrum
 
 
 def _open(inputs: EvaluateInputs, store: Store) -> "Material":
-    from moongate.evaluation.galleries import open_pictures, open_samples
     from moongate.evaluation.measure import Material
+    from moongate.evaluation.picture_sets import open_pictures, open_samples
 
     folders = {name: store.folder(ref) for name, ref in inputs.refs()}
     noun = inputs.class_noun

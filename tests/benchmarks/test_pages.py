@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pages.browser import SCREENS, VARIABLE, NoBrowserError, browser
+from benchmarks.chromium import VARIABLE, NoBrowserError, browser
+from benchmarks.pages.browser import SCREENS
 from benchmarks.pages.crowd import crowd
 from moongate.artifacts.store import Store
 from moongate.index.site import write_index

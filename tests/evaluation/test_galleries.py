@@ -6,7 +6,8 @@ import pytest
 from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.store import Store
 from moongate.errors import InputError
-from moongate.evaluation.galleries import Eyes, Truth, look_at, open_pictures, open_samples
+from moongate.evaluation.galleries import Eyes, look_at
+from moongate.evaluation.picture_sets import Truth, open_pictures, open_samples
 from tests.evaluation_material import (
     BrightnessJudge,
     MeanColour,

@@ -6,8 +6,9 @@ import pytest
 
 from moongate.artifacts.batches import FinishedBatches
 from moongate.artifacts.store import Store
-from moongate.evaluation.galleries import Eyes, open_pictures, open_samples
+from moongate.evaluation.galleries import Eyes
 from moongate.evaluation.measure import Material, Measured, measure
+from moongate.evaluation.picture_sets import open_pictures, open_samples
 from moongate.evaluation.summaries import Resampling
 from tests.evaluation_material import (
     SUBJECT,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from moongate.evaluation import scores
-from moongate.evaluation.galleries import Gallery, Item, Truth
+from moongate.evaluation.galleries import Gallery
+from moongate.evaluation.picture_sets import Item, Truth
 from moongate.metrics.rows import ModelRole
 
 

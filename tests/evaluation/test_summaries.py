@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from moongate.evaluation.galleries import Gallery, Item, Truth
+from moongate.evaluation.galleries import Gallery
+from moongate.evaluation.picture_sets import Item, Truth
 from moongate.evaluation.scores import Metric, Scores
 from moongate.evaluation.summaries import Resampling, class_diversity, class_kid, summarise
 from moongate.metrics.rows import MetricRow, ModelRole, Status

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from moongate.evaluation.galleries import Truth
+from moongate.evaluation.picture_sets import Truth
 from moongate.evaluation.toybox_judge import JudgeSource, judges_of, load_judge
 from moongate.models.source import BaseSource
 from moongate.toybox.judges import JudgeNetwork, Judges, save_judges

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,39 +15,10 @@ from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_folder
 from moongate.index.site import write_index
 from tests.index_material import bare_run, run_id, shown_run
+from tests.page_reader import Reading
 from tests.run_material import HOSTILE, PROMPTS
 
 SWEEP = "sweep-20261121-150000-5e5e"
-
-
-class Reading(HTMLParser):
-    """What a reader of the page gets: its elements with their attributes, its headings, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open and self.open.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "script"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words))
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def outcome(name: str, number: int | None, fidelity: float | None, error: str = "") -> Outcome:

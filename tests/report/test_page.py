@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,39 +13,10 @@ from moongate.models.source import BaseSource
 from moongate.report.evidence import Ancestry, Evidence, Setting, SettingGroup
 from moongate.report.page import build_page, render
 from moongate.stages.record import gather
+from tests.page_reader import Reading
 from tests.run_material import HALF_WIDTH, HOSTILE, PROMPTS, RUN_ID, SEEDS, png, run_inputs, summary_row
 
 LOADING = ("src", "href", "data", "poster", "srcset", "action", "xlink:href")
-
-
-class Reading(HTMLParser):
-    """What a reader of the page gets: its elements, and its text with every kind of space as a plain one."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        while self.open and self.open.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if not {"style", "script"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")
