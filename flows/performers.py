@@ -58,7 +58,6 @@ class Live:
 
     run: Run
     until: Verb
-    device: str
     rebuild: Verb | None = None
     crew: Crew = here
 
@@ -68,8 +67,13 @@ class Live:
         interruption.heed()
         run, verb = self.run.record, cast(Verb, stage.name)
         announce(StageStarted(run_id=run.run_id, stage=verb, role=role))
-        subject = run.config.subject.name
-        terms = Terms(self.device, rebuild=verb == self.rebuild, run_id=run.run_id, subject=subject)
+        terms = Terms(
+            run.config.base.device,
+            run.config.base.deterministic,
+            rebuild=verb == self.rebuild,
+            run_id=run.run_id,
+            subject=run.config.subject.name,
+        )
         obtained = self.crew(stage, role, config, inputs, terms)
         self._announce_done(self.run.add(verb, role, obtained))
         return obtained.ref

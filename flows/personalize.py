@@ -83,7 +83,7 @@ def perform_run(config: RunConfig, until: Verb, origin: Origin, engine: EngineCh
         try:
             rebuild = origin.from_stage if origin.force else None
             with crew(engine) as workers:
-                live = Live(run, until, config.base.device, rebuild, workers)
+                live = Live(run, until, rebuild, workers)
                 _perform_all(config, base, store, live)
         except UnusableFoldersError as refused:
             record_refused(store, run.record, refused.faults)

@@ -47,6 +47,11 @@ class BaseConfig(Settings):
         "bfloat16", description="Arithmetic inside the network; the sampler's state is always float32."
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>. Does not change what is cached.")
+    deterministic: bool = Field(
+        False,
+        description="Compute only with kernels that give the same bits each time: slower on a GPU, and on a "
+        "CPU no change. Does not change what is cached.",
+    )
 
     @field_validator("revision")
     @classmethod

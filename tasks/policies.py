@@ -47,6 +47,7 @@ class Terms:
 
     Attributes:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
+        deterministic: compute only with kernels that give the same bits each time.
         rebuild: build a second time what the store has, and say how the result compares.
         run_id: the run that it is performed for; those who wait for its device are told.
         subject: whose run it is, for names in a user interface.
@@ -54,6 +55,7 @@ class Terms:
     """
 
     device: str = "auto"
+    deterministic: bool = False
     rebuild: bool = False
     run_id: str = ""
     subject: str = ""
@@ -66,6 +68,14 @@ class Terms:
             StoreError: when this host does not see one of them.
         """
         return self.workplace.entered() if self.workplace else nullcontext()
+
+    def kernels(self) -> AbstractContextManager[None]:
+        """Return what surrounds computing; without a wish for certain kernels, torch is not loaded for it."""
+        if not self.deterministic:
+            return nullcontext()
+        from moongate.models.kernels import deterministic_kernels
+
+        return deterministic_kernels()
 
     def store(self) -> Store:
         """Return the store that the stage asks; call it after having arrived."""
@@ -116,7 +126,7 @@ def at_work(terms: Terms, report_name: str = REPORT_NAME) -> Iterator[tuple[Stag
             label_with_device(device)
 
         progress = Watched(current_progress(), sign_of_life)
-        with tenancy(Tenant(purpose, on_lease)) as tenant:
+        with terms.kernels(), tenancy(Tenant(purpose, on_lease)) as tenant:
             yield StageContext(store, progress, terms.device), tenant
 
 

@@ -2,26 +2,28 @@
 
     python -m benchmarks.browser            writes docs/images/prefect-*.png
 
-A worker performs a small run twice; the browser then asserts what people are promised to see. It needs
-Chromium and `moongate[browser]`, says so and does nothing where one of them is missing, and ends
-with status 1 when something is not displayed.
+`moongate up` starts a server and workers of its own, and the nightly schedule, moved to a minute that comes
+soon, performs a small run twice; the browser then asserts what people are promised to see. It needs Chromium
+and `moongate[browser]`, says so and does nothing where one of them is missing, and ends with status 1 when
+something is not displayed.
 """
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
+from prefect.client.schemas.responses import DeploymentResponse
 
-from benchmarks.browser.server import Deployment, Server, served
+from benchmarks.browser.schedule import artifacts, deployment_of, descriptions, fired
 from benchmarks.browser.subject import CAPTION, FILE_NAME, MARK, write_subject
 from benchmarks.browser.visitor import Visitor, visiting
 from benchmarks.chromium import NoBrowserError, find_browser
-from benchmarks.launching import Set, StoreFolder, launch
-from moongate.config import RunConfig
-from moongate.overrides import load_config
+from benchmarks.launching import Set, launch
+from benchmarks.operations.machine import Machine, machine
 
 IMAGES_FOLDER = Path("docs/images")
 SUBJECT = Path("datasets/subjects/bolt_duck/train")
@@ -44,44 +46,40 @@ SETTINGS = (
 
 def main(
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pictures go.")] = IMAGES_FOLDER,
-    store: StoreFolder = Path("store"),
     set_: Set = None,
 ) -> None:
-    """Have a real Chromium look at what a real Prefect server shows of a run."""
+    """Have a real Chromium look at what a real Prefect server shows of a scheduled run."""
     try:
         find_browser()
     except NoBrowserError as missing:
         typer.echo(f"skipped: {missing}", err=True)
         return
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, served(Path(scratch), store) as server:
+    with tempfile.TemporaryDirectory() as scratch, machine(Path(scratch)) as own:
         pictures = write_subject(SUBJECT, Path(scratch) / "subject")
-        config = load_config(None, [f"subject.folder={pictures}", *SETTINGS, *(set_ or ())])
-        faults = looked_at(server, config, output)
+        faults = looked_at(own, [f"subject.folder={pictures}", *SETTINGS, *(set_ or ())], output)
     if faults:
         sys.exit("\n".join(faults))
     typer.echo(f"all of it is displayed: {output}/prefect-*.png")
 
 
-def looked_at(server: Server, config: RunConfig, output: Path) -> list[str]:
-    """Have a worker perform a run twice, look at all that is shown of it, and return what was missing."""
-    server.deploy()
-    deployment = server.deployment("personalize", "one-subject")
-    parameters = {"config": config.model_dump(mode="json")}
-    first, again = (server.perform(deployment, parameters) for _ in range(2))
-    subject = config.subject.name.replace("_", "-")
+def looked_at(own: Machine, overrides: Sequence[str], output: Path) -> list[str]:
+    """Let the schedule fire twice, look at all that is shown of it, and return what was missing."""
+    deployment = deployment_of("personalize/one-subject")
+    first, again = (fired(own, deployment, overrides) for _ in range(2))
+    subject = own.record(first).config.subject.name
+    prefix = subject.replace("_", "-") + "-"
     pages = {
-        str(one["key"]).removeprefix(f"{subject}-"): f"/artifacts/artifact/{one['id']}"
-        for one in server.artifacts(first)
+        (one.key or "").removeprefix(prefix): f"/artifacts/artifact/{one.id}" for one in artifacts(first)
     }
-    with visiting(server.url) as visitor:
-        look_at_runs(visitor, first, again, config.subject.name, output)
-        look_at_artifacts(visitor, pages, config.subject.name, output)
+    with visiting(own.url.removesuffix("/api")) as visitor:
+        look_at_runs(visitor, first, again, subject, output)
+        look_at_artifacts(visitor, pages, subject, output)
         look_at_form(visitor, deployment, output)
         return visitor.faults
 
 
-def look_at_runs(visitor: Visitor, first: str, again: str, subject: str, output: Path) -> None:
+def look_at_runs(visitor: Visitor, first: UUID, again: UUID, subject: str, output: Path) -> None:
     """The page of a run says how it went and has the core's log; that of a repeated one says Cached."""
     visitor.open(f"/runs/flow-run/{first}")
     visitor.expect_text(f"{subject} until record", "Completed", "ingest    train        done in")
@@ -111,10 +109,10 @@ def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], subject: str, 
     visitor.expect_text("report.html", "moongate rerun")
 
 
-def look_at_form(visitor: Visitor, deployment: Deployment, output: Path) -> None:
+def look_at_form(visitor: Visitor, deployment: DeploymentResponse, output: Path) -> None:
     """The run form has every parameter of the flow and of its nested settings, each with its description."""
-    visitor.open(f"/deployments/deployment/{deployment.deployment_id}/run")
-    visitor.expect_text("Parameters", *deployment.descriptions)
+    visitor.open(f"/deployments/deployment/{deployment.id}/run")
+    visitor.expect_text("Parameters", *descriptions(deployment.parameter_openapi_schema or {}))
     visitor.keep(output / "prefect-run-form.png")
 
 

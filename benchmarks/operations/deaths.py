@@ -10,10 +10,9 @@ from uuid import UUID
 
 import psutil
 
-from benchmarks.operations.machine import SLOTS, Machine, overlaps, until
+from benchmarks.operations.machine import ENDED, SLOTS, Machine, overlaps, until
 from flows.services.crew import SERVER
 
-ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
 # Long enough to be hit in the middle, with checkpoints to go on from.
 TRAINING = ("train.steps=400", "train.checkpoint_every=5")
 QUEUED = 8
@@ -52,7 +51,7 @@ class Struck:
 def eight_runs_on_two_slots(machine: Machine) -> Outcome:
     """Queue eight runs, and see that they use both slots and never share one."""
     begun = time.monotonic()
-    queued = [machine.rerun("sample", [f"sample.guidance={2 + number}"]) for number in range(QUEUED)]
+    queued = [machine.rerun("sample", [f"sample.guidance={4 + number}"]) for number in range(QUEUED)]
     until(lambda: all(machine.state(one) in ENDED for one in queued), "the eight runs have ended")
     seconds = time.monotonic() - begun
     states = [machine.state(one) for one in queued]

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from httpx import TransportError
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.remote import submit
 from flows.services.crew import services_place
@@ -23,6 +24,7 @@ from moongate.errors import StoreError
 from moongate.models.leases import declared_slots, holders
 from moongate.runs import RunRecord, list_runs, run_of
 
+ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
 SLOTS = 2
 LIMIT_S = 1800.0
 POLL_S = 0.2
@@ -136,12 +138,13 @@ def machine(folder: Path) -> Iterator[Machine]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     own = Machine(folder / "store", folder / "slots", port)
-    os.environ["PREFECT_API_URL"] = own.url
-    try:
-        own.up()
-        yield own
-    finally:
-        own.moongate("down")
+    # Prefect has read the environment of this process by now.
+    with temporary_settings({PREFECT_API_URL: own.url}):
+        try:
+            own.up()
+            yield own
+        finally:
+            own.moongate("down")
 
 
 def until(true: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> float:

@@ -20,6 +20,7 @@ PRECISIONS = ("float32", "bfloat16")
 # A backward pass costs twice the forward pass: one product for the input's gradient, one for the weight's.
 _PASSES = 3
 LEARNING_RATE = 1e-6
+DETERMINISTIC = "ours bfloat16, deterministic"
 _GPU_SHARE, _GPU_GIBIBYTES = 0.45, 24.0
 
 
@@ -47,7 +48,8 @@ def measure(bench: Bench) -> Iterator[Row]:
         )
         for p in PRECISIONS
     ]
-    laps = bench.race(NAME, tuple(contenders), size.rounds)
+    repeatable = Contender(DETERMINISTIC, our_deterministic_loop, contenders[1].arguments, bench.device)
+    laps = bench.race(NAME, (*contenders, repeatable), size.rounds)
     yield from _rows(bench, laps)
     if bench.peer_script is not None:
         yield from script_steps(bench, bench.peer_script, laps)
@@ -85,6 +87,20 @@ def our_loop(
     return portion
 
 
+def our_deterministic_loop(**arguments: Any) -> Portion:
+    """Return what `our_loop` returns, for kernels that give the same bits each time."""
+    from moongate.models.kernels import deterministic_kernels
+
+    with deterministic_kernels():
+        portion = our_loop(**arguments)
+
+    def repeatable() -> Done:
+        with deterministic_kernels():
+            return portion()
+
+    return repeatable
+
+
 def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
     subject = bench.subject(NAME)
     on_gpu = bench.device.startswith("cuda")
@@ -110,6 +126,15 @@ def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
         yield row
         if on_gpu and mine == theirs == "bfloat16":
             yield from _on_a_gpu(row)
+    yield compared(
+        subject,
+        f"DreamBooth step with prior, batch {bench.size.train_batch} + {bench.size.train_batch}: what "
+        "base.deterministic costs",
+        "ms per step",
+        1000.0,
+        ("moongate, bfloat16", laps["ours bfloat16"]),
+        ("the same with base.deterministic", laps[DETERMINISTIC]),
+    )
 
 
 def _on_a_gpu(row: Row) -> Iterator[Row]:

@@ -1,21 +1,29 @@
 """The parts of the browser's visit that need no browser."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmarks.browser import __main__ as command
-from benchmarks.browser.server import DEPLOYMENTS, POOL_NAMES
+from benchmarks.browser.schedule import SLUG, next_minute
 from benchmarks.browser.subject import CAPTION, FILE_NAME, write_subject
 from benchmarks.chromium import VARIABLE
 
 
-def test_every_work_pool_of_the_deployments_is_made() -> None:
-    text = DEPLOYMENTS.read_text(encoding="utf-8")
-    wanted = {one["work_pool"]["name"] for one in yaml.safe_load(text)["deployments"]}
-    assert wanted <= set(POOL_NAMES.findall(text))
+def test_the_schedule_is_moved_to_a_minute_that_is_not_over() -> None:
+    noon = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    assert next_minute(noon) == noon
+    assert next_minute(noon + timedelta(microseconds=1)) == noon + timedelta(minutes=1)
+    assert next_minute(datetime(2026, 1, 1, 23, 59, 30, tzinfo=UTC)) == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_the_schedule_that_is_moved_is_one_of_the_deployment() -> None:
+    deployments = yaml.safe_load(Path("deployments/prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    mine = next(one for one in deployments if one["name"] == "one-subject")
+    assert SLUG in [schedule["slug"] for schedule in mine["schedules"]]
 
 
 def test_where_there_is_no_browser_it_says_so_and_does_nothing(
@@ -23,7 +31,7 @@ def test_where_there_is_no_browser_it_says_so_and_does_nothing(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(VARIABLE, raising=False)
-    command.main(tmp_path / "pictures", tmp_path / "store")
+    command.main(tmp_path / "pictures")
     assert capsys.readouterr().err.startswith("skipped: no Chromium was found on PATH")
     assert list(tmp_path.iterdir()) == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import torch
 from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -121,6 +122,20 @@ def recorded(task_run_id: UUID) -> tuple[str, set[str]]:
 @pytest.mark.parametrize("name", [*VERBS, "pretrain"])
 def test_a_task_has_no_tag_of_its_own_which_would_need_the_server_before_it_can_begin(name: str) -> None:
     assert getattr(import_module(f"tasks.{name}"), name).tags == set()
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_stage_computes_with_deterministic_kernels_where_the_run_asks_for_them(deterministic: bool) -> None:
+    def note(config: CountConfig, inputs: CountInputs, context: StageContext) -> Obtained[MetricsRef]:
+        def build(folder: Path) -> BuildFacts:
+            (folder / "kernels.txt").write_text(str(torch.are_deterministic_algorithms_enabled()))
+            return BuildFacts(items=1)
+
+        return context.store.obtain(count_recipe(config, inputs), build)
+
+    terms = Terms("cpu", deterministic)
+    ref = performed(note, CountConfig(), CountInputs(), terms).ref
+    assert (terms.store().folder(ref) / "kernels.txt").read_text() == str(deterministic)
 
 
 def test_a_task_reports_to_the_display_of_its_context() -> None:
