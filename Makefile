@@ -61,6 +61,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.operations
 	$(BIN)/python -m benchmarks.browser
+	$(BIN)/python -m benchmarks.campaigns
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
 	$(BIN)/python -m benchmarks.engines

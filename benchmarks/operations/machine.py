@@ -28,6 +28,8 @@ ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
 SLOTS = 2
 LIMIT_S = 1800.0
 POLL_S = 0.2
+# A worker reports a death twice, some seconds apart, and the second report would undo a retry in between.
+SETTLED_S = 10.0
 # What a session may have set for itself, and what is decided here instead.
 _VARIABLES = {"CUDA_VISIBLE_DEVICES", "PREFECT_API_URL", "PREFECT_HOME"}
 
@@ -102,7 +104,8 @@ class Machine:
         return (state.name or "") if state else ""
 
     def retry(self, flow_run_id: UUID) -> None:
-        """Do what `prefect flow-run retry` does."""
+        """Do what a person does who has seen that a run has ended."""
+        time.sleep(SETTLED_S)
         command = [sys.executable, "-m", "prefect", "flow-run", "retry", str(flow_run_id)]
         environment = self.variables() | {"PREFECT_API_URL": self.url}
         subprocess.run(command, env=environment, check=True, capture_output=True)
