@@ -64,6 +64,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.campaigns
 	$(BIN)/python -m benchmarks.results_page
 	$(BIN)/python -m benchmarks.reliability_page
+	$(BIN)/python -m benchmarks.operations_page
 	$(BIN)/python -m benchmarks.engines
 	$(BIN)/python -m benchmarks.scale.page
 

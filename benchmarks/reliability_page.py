@@ -5,19 +5,17 @@ python -m benchmarks.reliability_page --check    exit with status 1 when it is s
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults import section as faults
 from benchmarks.hostile import section as hostile
 from benchmarks.kills import section as kills
 from benchmarks.launching import FIGURES_FOLDER
+from benchmarks.sections import Section, text
 from benchmarks.sharing import section as sharing
 from benchmarks.staleness import section as staleness
 
 PAGE = Path("docs/reliability.md")
-NOT_MEASURED = "Not measured yet."
 HEADER = """# Reliability
 
 What can go wrong, what is then said and lost, and how it goes on. The tables are written by
@@ -58,32 +56,6 @@ TRUST = """## What is trusted, and what is not
   `*SECRET*`, `*PASSW*`, `*CREDENTIAL*`, `*CONNECTION_URL*` and the like) replaced by their names, and users
   taken out of URLs.
 """
-
-
-@dataclass(frozen=True)
-class Section:
-    """One benchmark's part of the page.
-
-    Attributes:
-        name: of its module and its Parquet file.
-        title: heading.
-        about: what is done, a paragraph or two.
-        body: makes the lines from the files in a folder.
-    """
-
-    name: str
-    title: str
-    about: str
-    body: Callable[[Path], Iterator[str]]
-
-    def lines(self, folder: Path) -> Iterator[str]:
-        """Yield the lines of the section."""
-        command = f"python -m benchmarks.{self.name}"
-        yield from (f"## {self.title}", "", self.about, "")
-        if not (folder / f"{self.name}.parquet").is_file():
-            yield from (f"{NOT_MEASURED} `{command}` does it.", "")
-            return
-        yield from ("```bash", f".venv/bin/{command}", "```", "", *self.body(folder))
 
 
 INPUTS = Section(
@@ -131,11 +103,9 @@ training as the checkpoints that are kept and the one that is being written.""",
 
 def page(folder: Path) -> str:
     """Return the page that the Parquet files in `folder` make."""
-
-    def text(*sections: Section) -> str:
-        return "".join(f"{line}\n" for section in sections for line in section.lines(folder))
-
-    return HEADER + text(INPUTS, CACHES, SHARED, KILLS) + BAD_ITEMS + text(FAULTS) + TRUST
+    return (
+        HEADER + text((INPUTS, CACHES, SHARED, KILLS), folder) + BAD_ITEMS + text((FAULTS,), folder) + TRUST
+    )
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Have a real Chromium look at a run, its artifacts and its run form on a real Prefect server.
 
-    python -m benchmarks.browser            writes docs/images/prefect-*.png
+    python -m benchmarks.browser    writes docs/images/prefect-*.png and docs/figures/browser.parquet
 
 `moongate up` starts a server and workers of its own, and the nightly schedule, moved to a minute that comes
 soon, performs a small run twice; the browser then asserts what people are promised to see. It needs Chromium
@@ -11,20 +11,35 @@ something is not displayed.
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import pyarrow as pa
 import typer
 from prefect.client.schemas.responses import DeploymentResponse
 
 from benchmarks.browser.schedule import artifacts, deployment_of, descriptions, fired
 from benchmarks.browser.subject import CAPTION, FILE_NAME, MARK, write_subject
-from benchmarks.browser.visitor import Visitor, visiting
+from benchmarks.browser.visitor import Sight, Visitor, visiting
 from benchmarks.chromium import NoBrowserError, find_browser
-from benchmarks.launching import Set, launch
+from benchmarks.launching import FIGURES_FOLDER, Output, Set, launch
 from benchmarks.operations.machine import Machine, machine
+from moongate.artifacts.schemas import Table
+from moongate.artifacts.tables import write_table
 
+SIGHTS = Table(
+    "browser",
+    1,
+    "sight",
+    pa.schema(
+        [
+            *(pa.field(name, pa.string(), nullable=False) for name in ("page", "what")),
+            pa.field("displayed", pa.bool_(), nullable=False),
+        ]
+    ),
+)
 IMAGES_FOLDER = Path("docs/images")
 SUBJECT = Path("datasets/subjects/bolt_duck/train")
 # Pictures that can be recognized, in a minute or two of two cores.
@@ -45,26 +60,28 @@ SETTINGS = (
 
 
 def main(
-    output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pictures go.")] = IMAGES_FOLDER,
+    images: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pictures go.")] = IMAGES_FOLDER,
+    output: Output = FIGURES_FOLDER,
     set_: Set = None,
 ) -> None:
     """Have a real Chromium look at what a real Prefect server shows of a scheduled run."""
     try:
         find_browser()
-    except NoBrowserError as missing:
-        typer.echo(f"skipped: {missing}", err=True)
+    except NoBrowserError as absent:
+        typer.echo(f"skipped: {absent}", err=True)
         return
-    output.mkdir(parents=True, exist_ok=True)
+    images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, machine(Path(scratch)) as own:
         pictures = write_subject(SUBJECT, Path(scratch) / "subject")
-        faults = looked_at(own, [f"subject.folder={pictures}", *SETTINGS, *(set_ or ())], output)
-    if faults:
-        sys.exit("\n".join(faults))
-    typer.echo(f"all of it is displayed: {output}/prefect-*.png")
+        sights = looked_at(own, [f"subject.folder={pictures}", *SETTINGS, *(set_ or ())], images)
+    write_table(output / "browser.parquet", [asdict(sight) for sight in sights], SIGHTS, {})
+    if missing := [f"{sight.page}: {sight.what}" for sight in sights if not sight.displayed]:
+        sys.exit("not displayed: " + "; ".join(missing))
+    typer.echo(f"all of it is displayed: {images}/prefect-*.png")
 
 
-def looked_at(own: Machine, overrides: Sequence[str], output: Path) -> list[str]:
-    """Let the schedule fire twice, look at all that is shown of it, and return what was missing."""
+def looked_at(own: Machine, overrides: Sequence[str], images: Path) -> list[Sight]:
+    """Let the schedule fire twice, look at all that is shown of it, and return what was looked for."""
     deployment = deployment_of("personalize/one-subject")
     first, again = (fired(own, deployment, overrides) for _ in range(2))
     subject = own.record(first).config.subject.name
@@ -73,47 +90,47 @@ def looked_at(own: Machine, overrides: Sequence[str], output: Path) -> list[str]
         (one.key or "").removeprefix(prefix): f"/artifacts/artifact/{one.id}" for one in artifacts(first)
     }
     with visiting(own.url.removesuffix("/api")) as visitor:
-        look_at_runs(visitor, first, again, subject, output)
-        look_at_artifacts(visitor, pages, subject, output)
-        look_at_form(visitor, deployment, output)
-        return visitor.faults
+        look_at_runs(visitor, first, again, subject, images)
+        look_at_artifacts(visitor, pages, subject, images)
+        look_at_form(visitor, deployment, images)
+        return visitor.sights
 
 
-def look_at_runs(visitor: Visitor, first: UUID, again: UUID, subject: str, output: Path) -> None:
+def look_at_runs(visitor: Visitor, first: UUID, again: UUID, subject: str, images: Path) -> None:
     """The page of a run says how it went and has the core's log; that of a repeated one says Cached."""
-    visitor.open(f"/runs/flow-run/{first}")
+    visitor.open("run", f"/runs/flow-run/{first}")
     visitor.expect_text(f"{subject} until record", "Completed", "ingest    train        done in")
-    visitor.keep(output / "prefect-run.png")
-    visitor.open(f"/runs/flow-run/{again}")
+    visitor.keep(images / "prefect-run.png")
+    visitor.open("repeated run", f"/runs/flow-run/{again}")
     visitor.press("Task Runs")
     visitor.expect_text("Cached")
 
 
-def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], subject: str, output: Path) -> None:
+def look_at_artifacts(visitor: Visitor, pages: Mapping[str, str], subject: str, images: Path) -> None:
     """Pictures have pixels, tables have rows, task runs a name, and nothing from a file has become markup."""
-    visitor.open(pages["samples-tuned"])
+    visitor.open("contact sheet", pages["samples-tuned"])
     visitor.expect_picture(min_width=600)
     visitor.expect_text(f"sample tuned · {subject}")
-    visitor.keep(output / "prefect-contact-sheet.png")
-    visitor.open(pages["samples-tuned"], interface="")
+    visitor.keep(images / "prefect-contact-sheet.png")
+    visitor.open("contact sheet, older interface", pages["samples-tuned"], interface="")
     visitor.expect_picture(min_width=600)
-    visitor.open(pages["validation"])
+    visitor.open("validation curve", pages["validation"])
     visitor.expect_picture(min_width=600)
-    visitor.open(pages["metrics"])
+    visitor.open("metric table", pages["metrics"])
     visitor.expect_text("Subject fidelity", "real pictures", "base model", "tuned model")
-    visitor.keep(output / "prefect-metrics.png")
-    visitor.open(pages["ingest-train"])
+    visitor.keep(images / "prefect-metrics.png")
+    visitor.open("ingest report", pages["ingest-train"])
     visitor.expect_text(FILE_NAME, CAPTION.partition("www")[0])
     visitor.expect_nothing_ran(MARK)
-    visitor.open(pages["verdict"])
+    visitor.open("verdict", pages["verdict"])
     visitor.expect_text("report.html", "moongate rerun")
 
 
-def look_at_form(visitor: Visitor, deployment: DeploymentResponse, output: Path) -> None:
+def look_at_form(visitor: Visitor, deployment: DeploymentResponse, images: Path) -> None:
     """The run form has every parameter of the flow and of its nested settings, each with its description."""
-    visitor.open(f"/deployments/deployment/{deployment.id}/run")
+    visitor.open("run form", f"/deployments/deployment/{deployment.id}/run")
     visitor.expect_text("Parameters", *descriptions(deployment.parameter_openapi_schema or {}))
-    visitor.keep(output / "prefect-run-form.png")
+    visitor.keep(images / "prefect-run-form.png")
 
 
 if __name__ == "__main__":

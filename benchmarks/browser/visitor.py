@@ -1,7 +1,8 @@
 """A headless browser that looks at pages of a Prefect server, and keeps pictures of what it saw."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,21 +19,38 @@ WIDTH, HEIGHT = 1360, 900
 MAX_PICTURE_BYTES = 150_000
 
 
-class Visitor:
-    """Opens pages, and says whether what should be on them is really displayed.
+@dataclass(frozen=True)
+class Sight:
+    """Something that a page should have, and whether it was displayed.
 
     Attributes:
-        faults: what was not as it should be, a sentence each.
+        page: what people call it.
+        what: a text, or what else was looked for, in words.
+        displayed: whether it was there.
+    """
+
+    page: str
+    what: str
+    displayed: bool
+
+
+class Visitor:
+    """Opens pages, and notes whether what should be on them is really displayed.
+
+    Attributes:
+        sights: what was looked for, in order.
     """
 
     def __init__(self, page: "Page", url: str) -> None:
         self._page = page
         self._url = url
-        self.faults: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        self._name = ""
+        self.sights: list[Sight] = []
+        page.on("pageerror", lambda error: self._note(f"no error of a script: {error}", displayed=False))
 
-    def open(self, path: str, interface: Literal["/v2", ""] = "/v2") -> None:
-        """Go to a page of the server, in the newer of its two interfaces or in the older one."""
+    def open(self, name: str, path: str, interface: Literal["/v2", ""] = "/v2") -> None:
+        """Go to a page of the server, called `name`, in the newer of its two interfaces or the older one."""
+        self._name = name
         self._page.goto(self._url + interface + path)
 
     def press(self, text: str) -> None:
@@ -40,38 +58,42 @@ class Visitor:
         self._page.get_by_text(text, exact=True).first.click()
 
     def expect_text(self, *texts: str) -> None:
-        """Note each text that does not become visible."""
-        from playwright.sync_api import TimeoutError as NotSeenError
-
+        """Note whether each text becomes visible."""
         for text in texts:
-            try:
-                self._page.get_by_text(text).first.wait_for(state="visible")
-            except NotSeenError:
-                self.faults.append(f"{self._page.url}: {text!r} is not displayed")
+            self._note(text, displayed=self._comes(self._page.get_by_text(text).first.wait_for))
 
     def expect_picture(self, min_width: int) -> None:
-        """Note when no picture of at least so many pixels is displayed."""
-        from playwright.sync_api import TimeoutError as NotSeenError
-
+        """Note whether a picture of at least so many pixels is displayed."""
         drawn = (
             "least => [...document.images].some(one => one.complete && one.naturalWidth >= least"
             " && one.getBoundingClientRect().width > 100)"
         )
-        try:
-            self._page.wait_for_function(drawn, arg=min_width)
-        except NotSeenError:
-            self.faults.append(f"{self._page.url}: no picture of {min_width} pixels is displayed")
+        shown = self._comes(lambda: self._page.wait_for_function(drawn, arg=min_width))
+        self._note(f"a picture of at least {min_width} pixels", displayed=shown)
 
     def expect_nothing_ran(self, name: str) -> None:
-        """Note when markup in a file's name or caption has become an element or a script."""
+        """Note whether markup in a file's name or caption has become no element and no script."""
         acted = f"window.{name} || document.getElementById('{name}') || document.querySelector('td a')"
-        if self._page.evaluate(f"() => Boolean({acted})"):
-            self.faults.append(f"{self._page.url}: markup from a file was taken for markup")
+        idle = not self._page.evaluate(f"() => Boolean({acted})")
+        self._note("markup of a file's name, as text only", displayed=idle)
 
     def keep(self, path: Path) -> None:
         """Keep a picture of the page as it is, light enough for a page of documentation."""
         with Image.open(BytesIO(self._page.screenshot())) as taken:
             _write_light(taken.convert("RGB"), path)
+
+    def _note(self, what: str, *, displayed: bool) -> None:
+        self.sights.append(Sight(self._name, what, displayed))
+
+    def _comes(self, wait: Callable[[], object]) -> bool:
+        """Tell whether what is waited for comes within the page's patience."""
+        from playwright.sync_api import TimeoutError as NotSeenError
+
+        try:
+            wait()
+        except NotSeenError:
+            return False
+        return True
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def test_where_there_is_no_browser_it_says_so_and_does_nothing(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(VARIABLE, raising=False)
-    command.main(tmp_path / "pictures")
+    command.main(tmp_path / "pictures", tmp_path)
     assert capsys.readouterr().err.startswith("skipped: no Chromium was found on PATH")
     assert list(tmp_path.iterdir()) == []
 
