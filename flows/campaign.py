@@ -12,6 +12,7 @@ from flows.announcing import announce
 from flows.engines.choice import EngineChoice
 from flows.events import CampaignFinished, CampaignStarted, MemberFinished
 from flows.members import PerformAll, performing
+from flows.readers import outliving_readers
 from moongate.artifacts.store import Store
 from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
@@ -44,7 +45,7 @@ def batch(
     """
     members = subject_members(Path(folder), config, overrides)
     campaign_id = _new_id("batch")
-    with performing(engine) as perform:
+    with outliving_readers(), performing(engine) as perform:
         outcomes = _announced("batch", campaign_id, members, perform)
     return _closed(Campaign(campaign_id, "batch", outcomes), Store.from_environment(), config)
 
@@ -84,7 +85,7 @@ def sweep(
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
     campaign_id = _new_id("sweep")
-    with performing(engine) as perform:
+    with outliving_readers(), performing(engine) as perform:
         outcomes = _announced("sweep", campaign_id, members, perform)
         recommendation = recommend(outcomes, config.gate)
         if recommendation is not None:

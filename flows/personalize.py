@@ -14,6 +14,7 @@ from flows.events import Metric, MetricsMeasured, VerdictReached
 from flows.ingredients import Ingredients, Outcome
 from flows.intake import UnusableFoldersError, record_refused, take_in
 from flows.performers import EndOfChain, Live, Perform, rehearse
+from flows.readers import outliving_readers
 from flows.reuse import check_reuse
 from flows.stopping import heeding_stops
 from moongate.artifacts.refs import MetricsRef
@@ -79,7 +80,7 @@ def perform_run(config: RunConfig, until: Verb, origin: Origin, engine: EngineCh
         _log.warning("%s", doubt)
     check_reuse(store, origin, lambda rehearsed: chain(config, base, rehearsed))
     opened = on_record(store.root, _new_record(config, until, origin), base)
-    with heeding_stops(), announced(store, opened) as run:
+    with outliving_readers(), heeding_stops(), announced(store, opened) as run:
         try:
             rebuild = origin.from_stage if origin.force else None
             with crew(engine) as workers:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.readers import outliving_readers
 from flows.stopping import heeding_stops
 from moongate.overrides import with_overrides
 from moongate.toybox.pretraining.config import PretrainConfig
@@ -23,5 +24,5 @@ def pretrain(
         output: the folder for the finished weights.
         overrides: settings such as `denoiser.steps=20000`, laid over `config`.
     """
-    with heeding_stops():
+    with outliving_readers(), heeding_stops():
         return tasks_pretrain.pretrain(with_overrides(config, overrides), output)

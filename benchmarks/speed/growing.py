@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from benchmarks.performing import Direct
 from benchmarks.speed.commands import command
 from benchmarks.speed.racing import Done, Portion
 from flows.ingredients import Ingredients
-from moongate.artifacts.refs import LatentSetRef
+from moongate.artifacts.refs import ImageSetRef, LatentSetRef
 from moongate.artifacts.store import Store
+from moongate.config import RunConfig, TrainConfig
 from moongate.models.source import BaseSource
 from moongate.overrides import load_config
 from moongate.prompts import PromptRow
 from moongate.stages.context import StageContext
+from moongate.stages.evaluate import EvaluateInputs
 from moongate.stages.sample import SampleInputs
 from moongate.stages.train import TrainInputs
 
@@ -29,7 +32,7 @@ def images_taken_in(base: BaseSource, device: str, scratch: Path, count: int) ->
 
     _warm(device)
     folder = _written(scratch / "pictures", base.resolution(), count)
-    config = load_config(None, [f"base.model={base.folder}", f"ingest.evaluation_folder={folder}"])
+    config = _config(base, f"ingest.evaluation_folder={folder}")
     given = Ingredients(config, base)
     perform = Direct(StageContext(Store(scratch / "store"), device=device))
 
@@ -46,45 +49,79 @@ def pictures_drawn(base: BaseSource, device: str, scratch: Path, count: int, ste
     from tasks.sample import sample
 
     _warm(device)
-    config = load_config(None, [f"base.model={base.folder}", f"sample.steps={steps}"])
-    prompts = tuple(PromptRow(f"p{n}", "a {subject}", "recontextualization") for n in range(count))
-    how = (base, config.base.precision, config.subject, config.seed)
+    config = _config(base, f"sample.steps={steps}", "sample.seeds_per_prompt=1")
+    how = (base, config.base.precision, config.subject, config.seed, _prompts(count))
     perform = Direct(StageContext(Store(scratch / "store"), device=device))
-    settings = config.sample.model_copy(update={"seeds_per_prompt": 1})
 
     def portion() -> Done:
-        perform(sample, "base", settings, SampleInputs(*how, prompts))
+        perform(sample, "base", config.sample, SampleInputs(*how))
         return Done(count, unet_evals=count * steps * 2)
 
     return portion
 
 
-def steps_trained(
-    base: BaseSource, device: str, scratch: Path, latents: tuple[str, str], store: Path, count: int
-) -> Portion:
-    """Return what trains for `count` steps by the train stage, with its last checkpoint and the adapter.
+@dataclass(frozen=True)
+class Prepared:
+    """Artifacts that training and what comes after it begin with, as addresses in a store.
 
-    Args:
-        base: the model.
-        device: where.
-        scratch: for what is made.
-        latents: addresses of the subject's and the class's latents.
+    Attributes:
         store: where they are.
-        count: steps.
+        pictures: of the subject.
+        latents: of those pictures.
+        prior: latents of the class.
     """
+
+    store: Path
+    pictures: str
+    latents: str
+    prior: str
+
+    def training(self, base: BaseSource, config: RunConfig) -> tuple[TrainConfig, TrainInputs]:
+        """Return settings and inputs of a training."""
+        instance, prior = LatentSetRef(self.latents), LatentSetRef(self.prior)
+        subject = config.subject
+        how = (base, config.base.precision, subject.identifier, subject.class_noun, config.seed)
+        return config.train, TrainInputs(*how, instance, prior, None)
+
+
+def steps_trained(base: BaseSource, device: str, scratch: Path, prepared: Prepared, count: int) -> Portion:
+    """Return what trains for `count` steps by the train stage, with its last checkpoint and the adapter."""
     from tasks.train import train
 
     _warm(device)
-    settings = [f"train.steps={count}", "train.selection=last", f"base.model={base.folder}"]
-    config = load_config(None, settings)
-    instance, prior = (LatentSetRef(digest) for digest in latents)
-    subject = config.subject
-    how = (base, config.base.precision, subject.identifier, subject.class_noun, config.seed)
-    perform = Direct(StageContext(Store(store), device=device))
+    given = prepared.training(base, _config(base, f"train.steps={count}"))
+    perform = Direct(StageContext(Store(prepared.store), device=device))
 
     def portion() -> Done:
-        perform(train, "tuned", config.train, TrainInputs(*how, instance, prior, None))
-        return Done(count, unet_evals=count * config.train.batch_size * 2)
+        perform(train, "tuned", *given)
+        return Done(count, unet_evals=count * given[0].batch_size * 2)
+
+    return portion
+
+
+def pictures_evaluated(
+    base: BaseSource, device: str, scratch: Path, prepared: Prepared, count: int
+) -> Portion:
+    """Return what evaluates `count` pictures of each model; they are drawn before, in one step each."""
+    from tasks.evaluate import evaluate
+    from tasks.sample import sample
+    from tasks.train import train
+
+    _warm(device)
+    config = _config(base, "train.steps=1", "sample.steps=1", "sample.seeds_per_prompt=1")
+    perform = Direct(StageContext(Store(prepared.store), device=device))
+    adapter = perform(train, "tuned", *prepared.training(base, config))
+    how = (base, config.base.precision, config.subject, config.seed, _prompts(count))
+    tuned, drawn = (
+        perform(sample, role, config.sample, SampleInputs(*how, by))
+        for role, by in (("tuned", adapter), ("base", None))
+    )
+    pictures = ImageSetRef(prepared.pictures)
+    inputs = EvaluateInputs(base, config.subject.class_noun, pictures, tuned, drawn)
+
+    def portion() -> Done:
+        perform(evaluate, "all", config.evaluate, inputs)
+        return Done(2 * count)
 
     return portion
 
@@ -98,6 +135,14 @@ def subjects_learned(scratch: Path, settings: tuple[str, ...], subjects: tuple[P
     words = ["-m", "flows.cli", "batch", str(folder), "--quiet"]
     words += [word for setting in settings for word in ("--set", setting)]
     return command(words, {"MOONGATE_HOME": str(scratch / "store")})
+
+
+def _config(base: BaseSource, *settings: str) -> RunConfig:
+    return load_config(None, [f"base.model={base.folder}", "train.selection=last", *settings])
+
+
+def _prompts(count: int) -> tuple[PromptRow, ...]:
+    return tuple(PromptRow(f"p{n}", "a {subject}", "recontextualization") for n in range(count))
 
 
 def _warm(device: str) -> None:

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.bench import Bench
-from benchmarks.speed.growing import images_taken_in, pictures_drawn, steps_trained, subjects_learned
+from benchmarks.speed.growing import (
+    Prepared,
+    images_taken_in,
+    pictures_drawn,
+    pictures_evaluated,
+    steps_trained,
+    subjects_learned,
+)
 from benchmarks.speed.racing import Build, Contender
 from benchmarks.speed.rows import Row, alone
 
@@ -58,8 +65,12 @@ def courses(bench: Bench) -> tuple[Course, ...]:
     """Return what grows."""
     size, material = bench.size, bench.material
     common: dict[str, Any] = {"base": bench.base, "device": bench.device}
-    latents = (material.latents.digest, material.evaluation_latents.digest)
-    training = common | {"latents": latents, "store": material.store.root}
+    prepared = Prepared(
+        material.store.root,
+        material.pictures.digest,
+        material.latents.digest,
+        material.evaluation_latents.digest,
+    )
     settings = (f"base.device={bench.device}", *size.job_settings)
     return (
         Course("images", "ingest and cache", size.growth_images, images_taken_in, common),
@@ -71,6 +82,13 @@ def courses(bench: Bench) -> tuple[Course, ...]:
             common | {"steps": _STEPS_OF_PICTURES},
         ),
         Course(
+            "evaluated samples",
+            "evaluate, both models",
+            size.growth_samples,
+            pictures_evaluated,
+            common | {"prepared": prepared},
+        ),
+        Course(
             "sampling steps",
             f"sample, {_PICTURES_OF_STEPS} pictures",
             size.growth_steps,
@@ -78,7 +96,7 @@ def courses(bench: Bench) -> tuple[Course, ...]:
             common | {"count": _PICTURES_OF_STEPS},
             count="steps",
         ),
-        Course("training steps", "train", size.growth_steps, steps_trained, training),
+        Course("training steps", "train", size.growth_steps, steps_trained, common | {"prepared": prepared}),
         Course(
             "subjects",
             "batch of short jobs",
