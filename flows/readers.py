@@ -17,7 +17,8 @@ def outliving_readers() -> Iterator[None]:
     The console handler of Prefect would end the process at the first such line: rich takes a broken pipe for
     a wish to stop.
     """
-    consoles = list(_consoles())
+    # Loggers share handlers.
+    consoles = {id(console): console for console in _consoles()}.values()
     for console in consoles:
         console.on_broken_pipe = _print_nowhere  # type: ignore[method-assign]
     try:
