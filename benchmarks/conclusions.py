@@ -15,8 +15,16 @@ from benchmarks.comparison import (
     subject_interval,
 )
 from benchmarks.figures import Figure, Unit
+from moongate.config import GateConfig
 from moongate.evaluation.summaries import Resampling
-from moongate.metrics.bootstrap import Interval, bootstrap_generator
+from moongate.metrics.bootstrap import (
+    MIN_UNITS,
+    Interval,
+    bootstrap_generator,
+    expanded_tail,
+    fewest_units,
+    student_interval,
+)
 from moongate.report.glossary import (
     CLASS_RESEMBLANCE,
     PROMPT_FIDELITY,
@@ -25,7 +33,6 @@ from moongate.report.glossary import (
     MetricGuide,
     guide_for,
 )
-from moongate.report.verdict import FOLLOWS, LEARNED
 
 DERIVED = "derived"
 DIFFERENCE = "difference"
@@ -63,18 +70,19 @@ def ratio_interval(
 ) -> Interval | None:
     """Return the interval of mean(top) / mean(bottom), both (n,), when whole subjects are redrawn.
 
-    None for fewer than two subjects, or when some draw leaves nothing to divide by.
+    With expanded percentiles, and Student's for few subjects, as `cluster_bootstrap`. None for fewer than two
+    subjects, or when some draw leaves nothing to divide by.
     """
     names, member = np.unique(np.asarray(subjects), return_inverse=True)
-    if len(names) < 2:
+    above, below = (np.bincount(member, weights=part).astype(np.float64) for part in (top, bottom))
+    if len(names) < MIN_UNITS or below.min() < SMALLEST_DENOMINATOR:
         return None
+    if len(names) < fewest_units(how.confidence):
+        return student_interval(above, below, confidence=how.confidence)
     drawn = bootstrap_generator(how.seed, purpose).integers(len(names), size=(how.draws, len(names)))
-    tops, bottoms = (np.bincount(member, weights=part)[drawn].sum(axis=1) for part in (top, bottom))
-    if bottoms.min() < SMALLEST_DENOMINATOR:
-        return None
-    tail = (1.0 - how.confidence) / 2.0
-    low, high = np.quantile(tops / bottoms, [tail, 1.0 - tail])
-    return Interval(float(low), float(high))
+    tail = expanded_tail(how.confidence, len(names))
+    low, high = np.quantile(above[drawn].sum(axis=1) / below[drawn].sum(axis=1), [tail, 1.0 - tail])
+    return Interval(float(low), float(high), "cluster_bootstrap")
 
 
 def _closed(found: Sequence[Observation], guide: MetricGuide, variant: Variant, how: Resampling) -> Figure:
@@ -133,9 +141,9 @@ def _protected(
 
 def _with_target(figure: Figure) -> Figure:
     if figure.column == "with_prior" and figure.metric == f"distance_closed.{SUBJECT_FIDELITY.key}":
-        return figure.aimed("at least", LEARNED.yes)
+        return figure.aimed("at least", GateConfig().min_fidelity)
     if figure.column == "with_prior" and figure.metric == "prompt_kept":
-        return figure.aimed("at least", FOLLOWS.yes)
+        return figure.aimed("at least", GateConfig().min_prompt_fidelity)
     promised = (f"protected.{CLASS_RESEMBLANCE.key}", "protected.diversity")
     if figure.column == DIFFERENCE and figure.metric in promised:
         return figure.aimed("surely above", 0.0)

@@ -44,7 +44,7 @@ class BaseConfig(Settings):
         None, description="Commit of a hub model, 40 hex digits; required for hub ids, unused otherwise."
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "bfloat16", description="Arithmetic inside the network; the sampler's state is always float32."
+        "bfloat16", description="Arithmetic inside the network; the sampler's state is always float64."
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<n>. Does not change what is cached.")
     deterministic: bool = Field(

@@ -43,12 +43,19 @@ def release_unused() -> None:
         torch.cuda.empty_cache()
 
 
+SMALLER_BATCH = (
+    "lower the stage's batch_size, which changes no result beyond float rounding, or use a device with more "
+    "memory; the same command then goes on from what is done"
+)
+
+
 @contextmanager
-def out_of_memory_explained(where: str) -> Iterator[None]:
+def out_of_memory_explained(where: str, fix: str = SMALLER_BATCH) -> Iterator[None]:
     """Turn an allocator's exception within the block into one that says what to do.
 
     Args:
         where: what was computing, and on which device.
+        fix: what to do.
 
     Raises:
         CapacityError: when memory runs out.
@@ -62,6 +69,5 @@ def out_of_memory_explained(where: str) -> Iterator[None]:
             "the memory ran out",
             where=where,
             why=brief(error),
-            fix="lower the stage's batch_size, which changes no result beyond float rounding, or use a "
-            "device with more memory; the same command then goes on from what is done",
+            fix=fix,
         ) from error

@@ -15,6 +15,7 @@ Kind = Literal["recontextualization", "accessory", "property", "class", "inversi
 CLASS: Kind = "class"
 INVERSION: Kind = "inversion"
 SUBJECT = "{subject}"
+_DRAWN_BY_THEMSELVES = (CLASS, INVERSION)
 TRUTH_COLUMNS = ("object", "colour", "scene", "accessory", "relation", "pattern", "size")
 
 
@@ -85,6 +86,11 @@ def read_prompts(path: Path) -> tuple[PromptRow, ...]:
         except ValidationError as error:
             faults.append(f"line {number}: {_complaint(error)}")
             continue
+        if row.kind in _DRAWN_BY_THEMSELVES:
+            faults.append(
+                f"line {number}: kind {row.kind!r} is not for prompt sets: such pictures are drawn by "
+                "themselves, and would count as pictures of the subject here"
+            )
         if (earlier := first_line.setdefault(row.prompt_id, number)) != number:
             faults.append(f"line {number}: line {earlier} has the prompt_id {row.prompt_id!r} already")
         rows.append(row)

@@ -58,6 +58,7 @@ def test_the_class_prompt_names_the_class_for_every_model():
     [
         ("{", "line 2: Invalid JSON"),
         ("[]", "line 2"),
+        (GOOD | {"prompt_id": "plain", "template": "a duck", "kind": "class"}, "line 2: kind 'class' is not"),
         ({"prompt_id": "x", "kind": "property"}, "line 2: template: Field required"),
         (GOOD | {"prompt_id": 7}, "line 2: prompt_id"),
         (GOOD | {"prompt_id": " "}, "line 2: .*prompt_id is empty"),

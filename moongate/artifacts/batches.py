@@ -46,8 +46,8 @@ class FinishedBatches:
     Args:
         folder: belongs to one recipe; None keeps nothing. Several processes may write to it: a batch is
             published by a rename, and its name says what is in it.
-        device: where batches are computed. One from another device, or made with other versions of the
-            libraries, is not taken up.
+        device: what batches are computed on. One from another kind of device, or made with other versions of
+            the libraries, is not taken up.
     """
 
     def __init__(self, folder: Path | None, device: str = "cpu") -> None:

@@ -106,8 +106,8 @@ def outcome_without_run(member: Member, error: Exception, wall_s: float) -> Outc
 def _verdict(store: Store, record: RunRecord) -> Verdict:
     for entry in record.current():
         if entry.stage == "evaluate":
-            return judge(read_scores(store.folder(MetricsRef(entry.digest))))
-    return judge(())
+            return judge(read_scores(store.folder(MetricsRef(entry.digest))), record.config.gate)
+    return judge((), record.config.gate)
 
 
 def _share(finding: Finding) -> float | None:

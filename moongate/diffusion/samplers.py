@@ -43,7 +43,7 @@ class Sampler(Protocol):
     def move(
         self, x_s: Tensor, x_0: Tensor, epsilon: Tensor, a_s: float, a_d: float, noise: Tensor | None
     ) -> Tensor:
-        """Return x_d, (B, C, h, w) float32."""
+        """Return x_d, (B, C, h, w) float64."""
 
 
 @dataclass(frozen=True)

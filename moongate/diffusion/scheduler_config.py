@@ -17,7 +17,25 @@ BetaCurve = Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
 
 _WHERE = "scheduler_config.json"
 # Schedulers whose files may leave `clip_sample` out and mean True by it.
-_CLIPS_WHEN_ABSENT = frozenset({"DDIMScheduler", "DDPMScheduler"})
+_CLIPS_WHEN_ABSENT = frozenset(
+    {"DDIMScheduler", "DDIMParallelScheduler", "DDPMScheduler", "DDPMParallelScheduler"}
+)
+# Schedulers whose files may leave `timestep_spacing` out and do not mean "leading" by it.
+_LINSPACE_WHEN_ABSENT = frozenset(
+    {
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "EulerDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "KDPM2AncestralDiscreteScheduler",
+        "KDPM2DiscreteScheduler",
+        "LMSDiscreteScheduler",
+        "SASolverScheduler",
+        "UniPCMultistepScheduler",
+    }
+)
 # Schedulers that end at the first training level unless they are told otherwise.
 _ENDS_AT_FIRST_LEVEL = frozenset({"PNDMScheduler"})
 _UNSUPPORTED_SWITCHES = {
@@ -66,6 +84,7 @@ class SchedulerConfig:
         name = str(config.get("_class_name", "DDIMScheduler"))
         _refuse_unsupported_switches(config, name)
         trained = config.get("trained_betas")
+        spacing = "linspace" if name in _LINSPACE_WHEN_ABSENT else "leading"
         parsed = cls(
             num_train_timesteps=int(_required(config, "num_train_timesteps")),
             beta_start=float(_required(config, "beta_start")),
@@ -76,7 +95,7 @@ class SchedulerConfig:
             set_alpha_to_one=bool(config.get("set_alpha_to_one", name not in _ENDS_AT_FIRST_LEVEL)),
             prediction_type=_prediction_type(config.get("prediction_type", "epsilon")),
             timestep_spacing=_choice(
-                config.get("timestep_spacing", "leading"), "timestep_spacing", get_args(TimestepSpacing)
+                config.get("timestep_spacing", spacing), "timestep_spacing", get_args(TimestepSpacing)
             ),
             steps_offset=int(config.get("steps_offset", 0)),
         )

@@ -6,13 +6,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from moongate.artifacts.inverted import INVERSIONS_NAME, METHODS
 from moongate.bad_items import FAULTS
 from moongate.errors import InputError
 from moongate.evaluation.scores import Metric, Scores
 from moongate.metrics.rows import Measurement, MetricRow, ModelRole
 
-INVERSIONS_NAME = "inversions.parquet"
-METHODS = ("plain", "fixed_point")
 FLOOR = "vae_floor"
 _COLUMNS = (
     "image_id",
@@ -37,7 +36,9 @@ def inversion_scores(folder: Path | None, role: ModelRole) -> list[Scores]:
     """
     rows = _read(folder, role) if folder else []
     methods = {method: [row for row in rows if row["method"] == method] for method in METHODS}
-    floors = list({row["image_id"]: row for row in rows}.values())
+    # Each method's row has the floor; one of a method that failed may lack it.
+    with_floor_last = sorted(rows, key=lambda row: row["status"] not in FAULTS)
+    floors = list({row["image_id"]: row for row in with_floor_last}.values())
     found = [
         _scores(Metric(f"inversion_psnr.{FLOOR}", "higher", "image"), role, floors, _floor_psnr),
         _scores(Metric(f"inversion_ssim.{FLOOR}", "higher", "image"), role, floors, _floor_ssim),

@@ -15,8 +15,8 @@ from moongate.artifacts.images import IMAGES_NAME, pixels_from_png
 from moongate.bad_items import BadItem
 from moongate.errors import InputError
 from moongate.metrics.rows import ModelRole
+from moongate.sampling.planning import SAMPLES_NAME
 
-SAMPLES_NAME = "samples.parquet"
 _SAMPLE_COLUMNS = (
     "sample_id", "model", "prompt_id", "template", "seed", "object", "colour", "scene", "status", "reason",
 )  # fmt: skip

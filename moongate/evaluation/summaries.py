@@ -11,7 +11,7 @@ from moongate.evaluation.scores import Metric, Scores
 from moongate.metrics.bootstrap import Interval, bootstrap_generator, cluster_bootstrap
 from moongate.metrics.distribution import Discrepancy, kid, kid_paired
 from moongate.metrics.jackknife import jackknife_variance, normal_interval, pair_mean_without_each
-from moongate.metrics.rows import IntervalKind, MetricRow, ModelRole, Status, SummaryRow
+from moongate.metrics.rows import MetricRow, ModelRole, Status, SummaryRow
 from moongate.metrics.similarity import cosine_matrix
 
 # Features have length 1, so their product is a cosine already.
@@ -29,7 +29,7 @@ class Resampling:
 
 
 def summarise(scores: Scores, resampling: Resampling) -> SummaryRow:
-    """Mean over the pictures, with a bootstrap interval over prompts or pictures.
+    """Mean over the pictures, with an interval over prompts or pictures.
 
     A picture without a value stays out of the mean and of n, except that one infinite value makes the mean
     infinite: status `inf`. With nothing to average the status is that of the pictures, or `missing`.
@@ -44,7 +44,6 @@ def summarise(scores: Scores, resampling: Resampling) -> SummaryRow:
         interval = cluster_bootstrap(
             values, units, draws=resampling.draws, confidence=resampling.confidence, generator=generator
         )
-    kind: IntervalKind = "bootstrap" if scores.metric.unit == "image" else "cluster_bootstrap"
     return SummaryRow(
         metric=scores.metric.name,
         model=scores.model,
@@ -56,7 +55,7 @@ def summarise(scores: Scores, resampling: Resampling) -> SummaryRow:
         direction=scores.metric.direction,
         unit=scores.metric.unit,
         num_units=len(set(units)),
-        interval=kind if interval else "none",
+        interval=interval.kind if interval else "none",
         lost=sum(row.status in FAULTS for row in scores.rows),
     )
 
@@ -93,9 +92,15 @@ def class_kid(
     it.
     """
     metric = Metric(f"class_kid.cubic_clip_cosine.{extractor}", "lower", "image")
-    floor = _kid_row(metric, "base", _half_against_half(base), resampling, _lost(base))
+    floor = _kid_row(metric, "base", _half_against_half(base), resampling, _seen(base), _lost(base))
     drift = _tuned_against_base(base, tuned)
-    return [floor, _kid_row(metric, "tuned", drift, resampling, max(_lost(base), _lost(tuned)))]
+    wanted = max(_seen(gallery) + _lost(gallery) for gallery in (base, tuned))
+    seen = drift.n if drift else 0
+    return [floor, _kid_row(metric, "tuned", drift, resampling, seen, wanted - seen)]
+
+
+def _seen(gallery: Gallery | None) -> int:
+    return len(gallery.items) if gallery else 0
 
 
 def _lost(gallery: Gallery | None) -> int:
@@ -124,12 +129,13 @@ def _tuned_against_base(base: Gallery | None, tuned: Gallery | None) -> Discrepa
 
 
 def _kid_row(
-    metric: Metric, model: ModelRole, found: Discrepancy | None, resampling: Resampling, lost: int
+    metric: Metric, model: ModelRole, found: Discrepancy | None, resampling: Resampling, seen: int, lost: int
 ) -> SummaryRow:
+    """`seen` pictures of the model's own are behind the value: both halves of the base model's."""
     if found is None:
         return _single(metric, model, None, None, 0, "missing")
     interval = found.interval(resampling.confidence)
-    return _single(metric, model, found.value, interval, found.n, found.status, lost)
+    return _single(metric, model, found.value, interval, seen, found.status, lost)
 
 
 def _single(
@@ -153,7 +159,7 @@ def _single(
         direction=metric.direction,
         unit=metric.unit,
         num_units=n,
-        interval="jackknife" if interval else "none",
+        interval=interval.kind if interval else "none",
         lost=lost,
     )
 

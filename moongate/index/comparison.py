@@ -87,7 +87,7 @@ class Comparisons:
 
 
 def _sort_keys(run: RunRecord, scores: Sequence[SummaryRow], best_loss: float | None) -> JsonValue:
-    verdict = judge(scores)
+    verdict = judge(scores, run.config.gate)
     return {
         "started": run.started_utc,
         "subject": run.config.subject.name,

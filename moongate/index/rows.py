@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from moongate.config import GateConfig
 from moongate.index.pictures import PictureFolder
 from moongate.index.readings import Fit, Readings
 from moongate.index.shapes import bar, spark
@@ -50,7 +49,7 @@ class Surroundings:
 
 def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around: Surroundings) -> RunRow:
     """Word everything that the page says of `run`, and make its pictures."""
-    verdict, started = judge(readings.scores(run)), datetime.fromisoformat(run.started_utc)
+    verdict, started = judge(readings.scores(run), run.config.gate), datetime.fromisoformat(run.started_utc)
     portrait, drawn = readings.portrait(run), readings.drawn(run)
     album = pictures.album(drawn) if drawn else None
     return RunRow(
@@ -66,7 +65,7 @@ def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around:
         badges=badges_of(run),
         reason=_reason(run),
         detail=run.error if run.error and "\n" in run.error.strip() else "",
-        shares=_shares(verdict, run.config.gate),
+        shares=_shares(verdict),
         training=_training(readings.fit(run)),
         took=NO_VALUE if (took := wall_s(run)) is None else seconds(took),
         built=_built(run),
@@ -119,21 +118,21 @@ def _reason(run: RunRecord) -> str:
     return ""
 
 
-def _shares(verdict: Verdict, gate: GateConfig) -> tuple[ShareCell, ...]:
+def _shares(verdict: Verdict) -> tuple[ShareCell, ...]:
     cells = (
-        ("Subject fidelity", verdict.learned, gate.min_fidelity),
-        ("Prompt kept", verdict.follows, gate.min_prompt_fidelity),
-        ("Class drift", verdict.drifted, gate.max_class_drift),
+        ("Subject fidelity", verdict.learned),
+        ("Prompt kept", verdict.follows),
+        ("Class drift", verdict.drifted),
     )
-    return tuple(_share(*cell) for cell in cells) if any(found.tuned for _, found, _ in cells) else ()
+    return tuple(_share(*cell) for cell in cells) if any(found.tuned for _, found in cells) else ()
 
 
-def _share(label: str, finding: Finding, mark: float) -> ShareCell:
+def _share(label: str, finding: Finding) -> ShareCell:
     if finding.grade == "unknown":
-        return ShareCell(label, "", "", bar(finding, mark))
+        return ShareCell(label, "", "", bar(finding))
     has_interval = finding.tuned is not None and finding.tuned.low is not None
     spread = f"{percent(finding.low)} to {percent(finding.high)}" if has_interval else ""
-    return ShareCell(label, percent(finding.share), spread, bar(finding, mark))
+    return ShareCell(label, percent(finding.share), spread, bar(finding))
 
 
 def _training(fit: Fit | None) -> TrainingCell | None:

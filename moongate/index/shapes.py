@@ -79,11 +79,11 @@ def spark(points: Sequence[ValidationPoint], kept_step: int) -> Spark | None:
     return Spark(" ".join(f"{x},{y}" for x, y in places), *(kept or (None, None)))
 
 
-def bar(finding: Finding, mark: float) -> Bar:
+def bar(finding: Finding) -> Bar:
     """Return the share of `finding` on the way from 0 to 1; what lies outside is drawn at the end."""
     low, dot, high, at_mark = (
         _along(min(max(value, 0.0), 1.0), 0.0, 1.0, BAR_MARGIN, BAR_WIDTH - BAR_MARGIN)
-        for value in (finding.low, finding.share, finding.high, mark)
+        for value in (finding.low, finding.share, finding.high, finding.mark.yes)
     )
     return Bar(low, round(max(high - low, 1.0), 1), dot, at_mark)
 

@@ -6,14 +6,17 @@ Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3
 clusters).
 
 A percentile interval of few units is too narrow: of six normal values it covers 87 % where
-95 % is promised. Its tails are therefore moved outwards to where Student's t would put them ("expanded
-percentiles", Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, section 5.3).
+95 % is promised. Its tails are therefore moved outwards by as much as Student's t exceeds the normal
+("expanded percentiles", Hesterberg, "What Teachers Should Know About the Bootstrap", 2015, section 5.3).
+
+No percentile leaves the range of the data, and all of n units lie on one side of their median with
+probability 2 * 2^-n. Where that alone is more than the interval may miss, it is Student's t instead.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import sqrt
+from math import ceil, log2, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -21,16 +24,18 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from moongate.errors import NumericsError
+from moongate.metrics.rows import IntervalKind
 
 MIN_UNITS = 2
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A two-sided confidence interval, in the unit of the metric."""
+    """A two-sided confidence interval, in the unit of the metric, and how it was found."""
 
     low: float
     high: float
+    kind: IntervalKind
 
 
 def bootstrap_generator(seed: int, purpose: str) -> np.random.Generator:
@@ -66,20 +71,44 @@ def cluster_bootstrap(
     """Interval of the mean of `values: (n,)` when whole clusters, named by `clusters: (n,)`, are redrawn.
 
     Each draw takes as many clusters as there are, with replacement, and averages all the values in them, so a
-    cluster with more values weighs more, as it does in the plain mean. Returns None for fewer than two
-    clusters. Raises NumericsError as `percentile_bootstrap` does.
+    cluster with more values weighs more, as it does in the plain mean. Of fewer than `fewest_units` clusters
+    the interval is `student_interval`; of fewer than two it is None. Raises NumericsError as
+    `percentile_bootstrap` does.
     """
     _check(values, clusters, draws=draws, confidence=confidence)
     names, cluster_of = np.unique(np.asarray(clusters), return_inverse=True)
     if len(names) < MIN_UNITS:
         return None
-    sums = np.bincount(cluster_of, weights=values)
-    counts = np.bincount(cluster_of)
+    sums = np.bincount(cluster_of, weights=values).astype(np.float64)
+    counts = np.bincount(cluster_of).astype(np.float64)
+    if len(names) < fewest_units(confidence):
+        return student_interval(sums, counts, confidence=confidence)
     drawn = generator.integers(len(names), size=(draws, len(names)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     tail = expanded_tail(confidence, len(names))
     low, high = np.quantile(means, [tail, 1.0 - tail])
-    return Interval(float(low), float(high))
+    kind: IntervalKind = "bootstrap" if len(names) == len(values) else "cluster_bootstrap"
+    return Interval(float(low), float(high), kind)
+
+
+def student_interval(
+    sums: NDArray[np.float64], counts: NDArray[np.float64], *, confidence: float
+) -> Interval:
+    """Student's interval of sum(sums) / sum(counts), from n >= 2 clusters: `sums: (n,)`, `counts: (n,)`.
+
+    The variance is that of a ratio of means (Cochran, "Sampling Techniques", 1977, chapter 6); with one value
+    a cluster it is s^2 / n, and the interval the textbook's.
+    """
+    n, mean = len(sums), float(sums.sum() / counts.sum())
+    residuals = sums - mean * counts
+    variance = n / (n - 1) * float((residuals**2).sum()) / float(counts.sum()) ** 2
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2.0)) * sqrt(variance)
+    return Interval(mean - half, mean + half, "student_t")
+
+
+def fewest_units(confidence: float) -> int:
+    """The least n with 2 * 2^-n <= 1 - confidence: of so many a percentile interval can hold its promise."""
+    return ceil(1.0 - log2(1.0 - confidence))
 
 
 def expanded_tail(confidence: float, n: int) -> float:

@@ -30,4 +30,4 @@ def jackknife_variance(without: NDArray[np.float64]) -> float:
 def normal_interval(value: float, variance: float, confidence: float) -> Interval:
     """`value` plus and minus the normal quantile of `confidence` times the standard error."""
     half = NormalDist().inv_cdf(0.5 + confidence / 2.0) * math.sqrt(variance)
-    return Interval(value - half, value + half)
+    return Interval(value - half, value + half, "jackknife")

@@ -14,7 +14,7 @@ Status = Literal["ok", "inf", "missing", "too_few", "not_finite", "too_long", "l
 ModelRole = Literal["real", "base", "tuned"]
 Direction = Literal["higher", "lower"]
 Unit = Literal["prompt", "image"]
-IntervalKind = Literal["bootstrap", "cluster_bootstrap", "jackknife", "none"]
+IntervalKind = Literal["bootstrap", "cluster_bootstrap", "student_t", "jackknife", "none"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class SummaryRow:
 
     low, high: the confidence interval; both None where no interval can be formed (fewer than two units).
     n: number of pictures behind the value. num_units: number of `unit`s (prompt, image) that were resampled.
-    interval: how low and high were found: `bootstrap`, `cluster_bootstrap`, `jackknife` or `none`.
+    interval: how low and high were found: `bootstrap`, `cluster_bootstrap`, `student_t` of few units,
+    `jackknife` or `none`.
     lost: pictures that should be behind the value and were skipped, because they could not be computed.
     """
 

@@ -26,6 +26,19 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def arithmetic_of(device: str) -> str:
+    """Return what decides the last bits of a result on this device: its model, and which kernels are used.
+
+    Its number does not: a host's second GPU of one model gives what the first gives, and the first GPUs of
+    two hosts can be of different models.
+    """
+    kernels = ", deterministic kernels" if torch.are_deterministic_algorithms_enabled() else ""
+    if not device.startswith("cuda"):
+        return device + kernels
+    major, minor = torch.cuda.get_device_capability(device)
+    return f"{torch.cuda.get_device_name(device)}, capability {major}.{minor}{kernels}"
+
+
 def count_cuda_devices() -> int:
     """Return how many CUDA devices torch would find, without setting one up in this process."""
     return torch.cuda.device_count()

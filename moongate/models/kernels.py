@@ -10,6 +10,14 @@ import torch
 _CUBLAS_VARIABLE, _CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
 
 
+def refuse_tf32() -> None:
+    """Let convolutions in float32 be float32, in this process from here on.
+
+    cuDNN would otherwise round their inputs to 10 bits: results would depend on batch and GPU.
+    """
+    torch.backends.cudnn.allow_tf32 = False
+
+
 @contextmanager
 def deterministic_kernels() -> Iterator[None]:
     """Compute within the block only with kernels that give the same bits each time on the same device.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from moongate.memory import out_of_memory_explained
+from moongate.memory import SMALLER_BATCH, out_of_memory_explained
 from moongate.models.adapters import apply_adapter
 from moongate.models.base import DiffusionModel, load_model
 from moongate.models.leases import leased_device
@@ -13,7 +13,12 @@ from moongate.models.source import BaseSource
 
 @contextmanager
 def leased_model(
-    base: BaseSource, *, precision: str, device: str, adapter: Path | None = None
+    base: BaseSource,
+    *,
+    precision: str,
+    device: str,
+    adapter: Path | None = None,
+    when_memory_runs_out: str = SMALLER_BATCH,
 ) -> Iterator[DiffusionModel]:
     """Yield a base model, with an adapter's changes where one is given, while a device is leased for it.
 
@@ -22,13 +27,17 @@ def leased_model(
         precision: arithmetic inside the UNet: "float32", "bfloat16" or "float16".
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         adapter: folder of an adapter, or None for the base model itself.
+        when_memory_runs_out: what a person is told to do then.
 
     Raises:
         ModelError: when the model or the adapter cannot be used.
         ConfigError: when the device or the precision is unknown.
         CapacityError: when the memory runs out within the block.
     """
-    with leased_device(device) as leased, out_of_memory_explained(f"the stage's model on {leased}"):
+    with (
+        leased_device(device) as leased,
+        out_of_memory_explained(f"the stage's model on {leased}", when_memory_runs_out),
+    ):
         model = load_model(base, leased, precision)
         if adapter is not None:
             apply_adapter(model, adapter)

@@ -38,9 +38,9 @@ def diagnose(scores: Sequence[SummaryRow], gate: GateConfig) -> Diagnosis:
 
     Where more items are lost than the gate allows, no word fits: what is missing might have spoken against
     it. Then what is graver comes first: a collapsed model may also fall short of the subject, and an underfit
-    one has paid nothing yet for what it lacks.
+    one has paid nothing yet for what it lacks. A good one says what nobody could look at.
     """
-    verdict = judge(scores)
+    verdict = judge(scores, gate)
     missing = tuple(one.missing for one in (verdict.learned, verdict.follows) if one.grade == "unknown")
     if missing:
         return Diagnosis("unknown", missing)
@@ -53,7 +53,8 @@ def diagnose(scores: Sequence[SummaryRow], gate: GateConfig) -> Diagnosis:
         return Diagnosis("underfit", (_learned(verdict, gate), *losses))
     if costs := tuple(_costs(verdict, scores, gate)):
         return Diagnosis("overfit", (*costs, *losses))
-    return Diagnosis("good", (_learned(verdict, gate), _follows(verdict, gate), *losses))
+    unasked = tuple(_unasked(verdict, scores))
+    return Diagnosis("good", (_learned(verdict, gate), _follows(verdict, gate), *losses, *unasked))
 
 
 def check_gate(gate: GateConfig, diagnosis: Diagnosis) -> None:
@@ -117,6 +118,18 @@ def _costs(verdict: Verdict, scores: Sequence[SummaryRow], gate: GateConfig) -> 
     if gap is not None and gap > gate.max_inversion_gap:
         allowed = decimal(gate.max_inversion_gap, 1)
         yield f"refined inversion loses {decimal(gap, 1)} dB, {allowed} dB allowed"
+
+
+def _unasked(verdict: Verdict, scores: Sequence[SummaryRow]) -> Iterator[str]:
+    """Yield a clause when a question was not asked, for its figures are not there."""
+    figures = {
+        "variety within a prompt": _value(scores, DIVERSITY, "tuned"),
+        "the class": None if verdict.drifted.grade == "unknown" else verdict.drifted.share,
+        "copies of training pictures": _value(scores, COPY, "tuned"),
+        "inversion": _value(scores, REFINED_GAP, "tuned"),
+    }
+    if absent := [what for what, value in figures.items() if value is None]:
+        yield f"not judged, for lack of figures: {', '.join(absent)}"
 
 
 def _learned(verdict: Verdict, gate: GateConfig) -> str:

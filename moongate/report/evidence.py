@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from moongate.config import GateConfig
 from moongate.metrics.rows import MetricRow, ModelRole, SummaryRow
 from moongate.prompts import CLASS
 
@@ -144,6 +145,7 @@ class RunFacts:
     base_digest: str
     seed: int
     confidence: float
+    gate: GateConfig
     started_at: datetime
     finished_at: datetime
     versions: tuple[tuple[str, str], ...] = ()

@@ -41,7 +41,7 @@ def build_page(evidence: Evidence, curves: Mapping[str, str] | None = None) -> P
         evidence: all of a run.
         curves: the SVG of each training curve by name, where they are drawn already.
     """
-    run, verdict = evidence.run, judge(evidence.scores)
+    run, verdict = evidence.run, judge(evidence.scores, evidence.run.gate)
     return Page(
         title=f"{run.subject} as “{run.identifier} {run.class_noun}”",
         run_id=run.run_id,

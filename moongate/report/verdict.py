@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
+from moongate.config import GateConfig
 from moongate.metrics.rows import ModelRole, SummaryRow
 from moongate.report.glossary import (
     CLASS_RESEMBLANCE,
@@ -32,9 +33,27 @@ class Mark:
         return "partly" if sign * share >= sign * self.partly else "no"
 
 
-LEARNED = Mark(yes=0.70, partly=0.35, rising=True)
-FOLLOWS = Mark(yes=0.90, partly=0.75, rising=True)
-DRIFTED = Mark(yes=0.25, partly=0.50, rising=False)
+@dataclass(frozen=True)
+class Marks:
+    """The marks of the three questions."""
+
+    learned: Mark
+    follows: Mark
+    drifted: Mark
+
+    @classmethod
+    def of(cls, gate: GateConfig) -> Self:
+        """The gate's own marks are the answers' `yes`.
+
+        `partly` reaches to half of the subject fidelity that is asked for, five sixths of the prompt
+        fidelity, and twice the drift that is allowed.
+        """
+        return cls(
+            Mark(gate.min_fidelity, gate.min_fidelity / 2, rising=True),
+            Mark(gate.min_prompt_fidelity, gate.min_prompt_fidelity * 5 / 6, rising=True),
+            Mark(gate.max_class_drift, gate.max_class_drift * 2, rising=False),
+        )
+
 
 SHORTEST_WAY = 1e-9
 """Scores nearer to each other than this leave no distance to close."""
@@ -46,21 +65,23 @@ class Finding:
 
     Attributes:
         grade: unknown when a number is missing.
+        mark: where the grade turns.
         share: what is judged.
         low, high: the interval of the tuned model's value on the same scale; the bounds are taken as exact.
         tuned, start, goal: the scores that `share` rests on.
-        certain: whether the whole interval has the same grade.
+        certain: whether the whole interval has the same grade; None when there is no interval.
         missing: why the grade is unknown.
     """
 
     grade: Grade
+    mark: Mark
     share: float = 0.0
     low: float = 0.0
     high: float = 0.0
     tuned: SummaryRow | None = None
     start: SummaryRow | None = None
     goal: SummaryRow | None = None
-    certain: bool = True
+    certain: bool | None = None
     missing: str = ""
 
 
@@ -73,18 +94,18 @@ class Verdict:
     drifted: Finding
 
 
-def judge(scores: Sequence[SummaryRow]) -> Verdict:
+def judge(scores: Sequence[SummaryRow], gate: GateConfig) -> Verdict:
     """Answer the three questions from the summary rows of a run.
 
-    - learned: (tuned - base) / (real - base) of subject fidelity, at least 70 %;
-    - follows: tuned / base of CLIP-T, at least 90 %;
-    - drifted: (tuned - base) / (real - base) of PRES, at most 25 %, where real is the subject fidelity of
-      the real pictures: the value at which the class would be nothing but the subject.
+    - learned: (tuned - base) / (real - base) of subject fidelity, at least `gate.min_fidelity`;
+    - follows: tuned / base of CLIP-T, at least `gate.min_prompt_fidelity`;
+    - drifted: (tuned - base) / (real - base) of PRES, at most `gate.max_class_drift`, where real is the
+      subject fidelity of the real pictures: the value at which the class would be nothing but the subject.
     """
-    real = find(scores, SUBJECT_FIDELITY, "real")
-    learned = _along(scores, SUBJECT_FIDELITY, real, LEARNED)
-    drifted = _along(scores, CLASS_RESEMBLANCE, real, DRIFTED)
-    return Verdict(learned, _kept(scores), drifted)
+    marks, real = Marks.of(gate), find(scores, SUBJECT_FIDELITY, "real")
+    learned = _along(scores, SUBJECT_FIDELITY, real, marks.learned)
+    drifted = _along(scores, CLASS_RESEMBLANCE, real, marks.drifted)
+    return Verdict(learned, _kept(scores, marks.follows), drifted)
 
 
 def find(scores: Sequence[SummaryRow], guide: MetricGuide, model: ModelRole) -> SummaryRow | None:
@@ -103,24 +124,22 @@ def distance_closed(value: float, start: float, goal: float) -> float | None:
 def _along(scores: Sequence[SummaryRow], guide: MetricGuide, goal: SummaryRow | None, mark: Mark) -> Finding:
     tuned, start = find(scores, guide, "tuned"), find(scores, guide, "base")
     if tuned is None or start is None or goal is None:
-        return _unknown(guide, ("tuned", tuned), ("base", start), ("real", goal))
+        return _unknown(guide, mark, ("tuned", tuned), ("base", start), ("real", goal))
     way = _of(goal) - _of(start)
     if way < SHORTEST_WAY:
-        return Finding("unknown", missing="the base model already scores what real pictures score")
+        return Finding("unknown", mark, missing="the base model already scores what real pictures score")
     ends = [(end - _of(start)) / way for end in _ends(tuned)]
     return _finding((_of(tuned) - _of(start)) / way, ends, mark, tuned, start, goal)
 
 
-def _kept(scores: Sequence[SummaryRow]) -> Finding:
+def _kept(scores: Sequence[SummaryRow], mark: Mark) -> Finding:
     tuned, start = find(scores, PROMPT_FIDELITY, "tuned"), find(scores, PROMPT_FIDELITY, "base")
     if tuned is None or start is None:
-        return _unknown(PROMPT_FIDELITY, ("tuned", tuned), ("base", start))
+        return _unknown(PROMPT_FIDELITY, mark, ("tuned", tuned), ("base", start))
     if _of(start) <= 0:
-        return Finding("unknown", missing="the base model's own prompt fidelity is not above zero")
+        return Finding("unknown", mark, missing="the base model's own prompt fidelity is not above zero")
     ends = [end / _of(start) for end in _ends(tuned)]
-    return _finding(
-        _of(tuned) / _of(start), ends, FOLLOWS, tuned, start, find(scores, PROMPT_FIDELITY, "real")
-    )
+    return _finding(_of(tuned) / _of(start), ends, mark, tuned, start, find(scores, PROMPT_FIDELITY, "real"))
 
 
 def _finding(
@@ -132,13 +151,14 @@ def _finding(
     goal: SummaryRow | None,
 ) -> Finding:
     grade = mark.grade(share)
-    certain = all(mark.grade(end) == grade for end in ends)
-    return Finding(grade, share, min(ends), max(ends), tuned, start, goal, certain)
+    measured = tuned.low is not None and tuned.high is not None
+    certain = all(mark.grade(end) == grade for end in ends) if measured else None
+    return Finding(grade, mark, share, min(ends), max(ends), tuned, start, goal, certain)
 
 
-def _unknown(guide: MetricGuide, *found: tuple[str, SummaryRow | None]) -> Finding:
+def _unknown(guide: MetricGuide, mark: Mark, *found: tuple[str, SummaryRow | None]) -> Finding:
     absent = " and ".join(name for name, score in found if score is None)
-    return Finding("unknown", missing=f"{guide.label} has no value for: {absent}")
+    return Finding("unknown", mark, missing=f"{guide.label} has no value for: {absent}")
 
 
 def _of(score: SummaryRow) -> float:

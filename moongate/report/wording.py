@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from moongate.metrics.rows import SummaryRow
 from moongate.report.evidence import RunFacts
 from moongate.report.numbers import decimal, interval, percent
-from moongate.report.verdict import DRIFTED, FOLLOWS, LEARNED, Finding, Grade, Mark, Verdict
+from moongate.report.verdict import Finding, Grade, Mark, Verdict
 from moongate.report.views import Answer, Scale, Tick
 
 GRADE_WORDS: dict[Grade, str] = {"yes": "Yes", "partly": "Partly", "no": "No", "unknown": "Not measured"}
@@ -25,8 +25,8 @@ class _Question:
 
 def headline(verdict: Verdict, run: RunFacts) -> str:
     """The verdict in one sentence with its three numbers."""
-    questions = (_learned(), _follows(), _class_kept(run))
     findings = (verdict.learned, verdict.follows, verdict.drifted)
+    questions = (_learned(findings[0].mark), _follows(findings[1].mark), _class_kept(findings[2].mark, run))
     amounts = (percent(verdict.learned.share), percent(verdict.follows.share), _drift(verdict.drifted.share))
     clauses = [
         question.clauses[finding.grade].replace(SHARE, amount)
@@ -42,11 +42,15 @@ def answers(verdict: Verdict, run: RunFacts) -> tuple[Answer, Answer, Answer]:
     zero = Tick("nothing kept", decimal(0.0), 0.0)
     return (
         _answer(
-            _learned(), learned, _tick("base model", learned.start), _tick("real pictures", learned.goal), run
+            _learned(learned.mark),
+            learned,
+            _tick("base model", learned.start),
+            _tick("real pictures", learned.goal),
+            run,
         ),
-        _answer(_follows(), follows, zero, _tick("base model", follows.start), run),
+        _answer(_follows(follows.mark), follows, zero, _tick("base model", follows.start), run),
         _answer(
-            _class_kept(run),
+            _class_kept(drifted.mark, run),
             drifted,
             _tick("base model", drifted.start),
             _tick("all the subject", drifted.goal),
@@ -64,7 +68,7 @@ def _drift(share: float) -> str:
     return f"{percent(share)} of the way to the subject" if share > 0 else "no nearer to the subject"
 
 
-def _learned() -> _Question:
+def _learned(mark: Mark) -> _Question:
     return _Question(
         "Did the model learn the subject?",
         {
@@ -75,12 +79,12 @@ def _learned() -> _Question:
         },
         "of the way from the base model to real pictures",
         "Subject fidelity: the base model is the start, real pictures of the subject are the goal. "
-        f"Yes from {percent(LEARNED.yes)}.",
-        LEARNED,
+        f"Yes from {percent(mark.yes)}.",
+        mark,
     )
 
 
-def _follows() -> _Question:
+def _follows(mark: Mark) -> _Question:
     return _Question(
         "Does it still follow prompts?",
         {
@@ -91,12 +95,12 @@ def _follows() -> _Question:
         },
         "of the base model’s prompt fidelity kept",
         "Cosine of picture and prompt (CLIP-T) over the same prompts and seeds. "
-        f"Yes from {percent(FOLLOWS.yes)}.",
-        FOLLOWS,
+        f"Yes from {percent(mark.yes)}.",
+        mark,
     )
 
 
-def _class_kept(run: RunFacts) -> _Question:
+def _class_kept(mark: Mark, run: RunFacts) -> _Question:
     prompt = run.class_prompt
     return _Question(
         "Was the class protected?",
@@ -108,8 +112,8 @@ def _class_kept(run: RunFacts) -> _Question:
         },
         "of the way from the class to the subject",
         f"How far plain pictures of “{prompt}” moved towards the subject (PRES). "
-        f"Yes up to {percent(DRIFTED.yes)}.",
-        DRIFTED,
+        f"Yes up to {percent(mark.yes)}.",
+        mark,
     )
 
 
@@ -118,9 +122,12 @@ def _answer(question: _Question, finding: Finding, start: Tick, goal: Tick, run:
     if finding.grade == "unknown":
         explanation = f"{question.meaning} {sentence(finding.missing)}"
         return Answer(question.text, finding.grade, word, "", "", explanation, "", None)
-    sure = (
-        f"The {percent(run.confidence)} interval reaches over a mark: more pictures could change this answer."
-    )
+    over = f"The {percent(run.confidence)} interval reaches over a mark"
+    doubts = {
+        True: "",
+        False: f"{over}: more pictures could change this answer.",
+        None: "There are too few prompts for an interval: how sure this answer is cannot be said.",
+    }
     scale = _scale(finding, start, goal, question.mark)
     return Answer(
         question.text,
@@ -129,7 +136,7 @@ def _answer(question: _Question, finding: Finding, start: Tick, goal: Tick, run:
         percent(finding.share),
         question.unit,
         question.meaning,
-        "" if finding.certain else sure,
+        doubts[finding.certain],
         scale,
     )
 

@@ -30,4 +30,6 @@ class StageContext:
             recipe: what is built.
             device: what this build computes on.
         """
-        return FinishedBatches(self.store.scratch(recipe) / "batches", str(device))
+        from moongate.models.devices import arithmetic_of
+
+        return FinishedBatches(self.store.scratch(recipe) / "batches", arithmetic_of(str(device)))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from moongate.evaluation.measure import Material
 
 STAGE = "evaluate"
-REVISION = 3
+REVISION = 4
 METRICS_NAME = "metrics.parquet"
 SUMMARY_NAME = "summary.parquet"
 
@@ -174,10 +174,12 @@ def _device(context: StageContext) -> Iterator[str]:
     """Yield a device that is leased for looking."""
     from moongate.memory import out_of_memory_explained
     from moongate.models.devices import resolve_device
+    from moongate.models.kernels import refuse_tf32
     from moongate.models.leases import leased_device
 
     context.store.require_room(0, STAGE)
     with leased_device(context.device) as leased, out_of_memory_explained(f"evaluate on {leased}"):
+        refuse_tf32()
         yield str(resolve_device(leased))
 
 

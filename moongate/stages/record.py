@@ -186,6 +186,7 @@ def _run_facts(config: RunConfig, inputs: RecordInputs) -> "RunFacts":
         base_digest=inputs.base.digest(),
         seed=config.seed,
         confidence=config.evaluate.confidence,
+        gate=config.gate,
         started_at=datetime.fromisoformat(inputs.run.started_utc),
         finished_at=_ended(inputs.run),
         versions=tuple((item.name, item.version) for item in library_versions()),

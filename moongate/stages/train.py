@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 STAGE = "train"
 REVISION = 3
+# A step halves its micro-batch by itself, so it was something else.
+_WHEN_MEMORY_RUNS_OUT = (
+    "use a device with more memory, or fewer held-out pictures, which are judged all at once; the same "
+    "command then goes on from the last checkpoint"
+)
 
 
 class TrainSettings(Settings):
@@ -115,7 +120,12 @@ def train(config: TrainConfig, inputs: TrainInputs, context: StageContext) -> Ob
         from moongate.models.stage_model import leased_model
 
         context.store.require_room(_room(config, inputs, context.store.scratch(recipe_)), STAGE)
-        with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
+        with leased_model(
+            inputs.base,
+            precision=inputs.precision,
+            device=context.device,
+            when_memory_runs_out=_WHEN_MEMORY_RUNS_OUT,
+        ) as model:
             objective = _objective(config, inputs, context, model)
             scratch = context.store.scratch(recipe_)
             outcome = _fit(config, objective, model, context, scratch, recipe_.digest)

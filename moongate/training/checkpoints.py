@@ -82,7 +82,7 @@ class Checkpoints:
 
     def latest(self) -> Checkpoint | None:
         """Return the newest whole checkpoint of this very run, or None."""
-        for folder in sorted(self.folder.glob("step-*"), reverse=True):
+        for folder in reversed(self._all()):
             checkpoint = self._read(folder)
             if checkpoint is not None:
                 return checkpoint
@@ -120,8 +120,12 @@ class Checkpoints:
             shutil.rmtree(debris)
 
     def _drop_old(self) -> None:
-        for folder in sorted(self.folder.glob("step-*"))[: -self._keep]:
+        for folder in self._all()[: -self._keep]:
             shutil.rmtree(folder)
+
+    def _all(self) -> list[Path]:
+        """Return the folders of all checkpoints by step, which has more digits from the millionth on."""
+        return sorted(self.folder.glob("step-*"), key=lambda folder: int(folder.name.partition("-")[2]))
 
 
 def _save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

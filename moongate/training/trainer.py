@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -25,6 +25,8 @@ from moongate.training.steps import BadSteps, StepRow
 MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
 # After so many steps every part has had its gradients, and hardly any time is lost if it has not.
 MOVEMENT_CHECKED_AFTER = 20
+# What AdamW keeps of a parameter.
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ class Trainer:
         losses, norm = self._gradients()
         row = self._row(losses, norm, rate)
         if not row.fault:
-            self._scaled.step()
+            with self._moments_fit():
+                self._scaled.step()
         self._optimizer.zero_grad(set_to_none=True)
         if row.fault:
             self._bad_steps.add(row)
@@ -169,6 +172,23 @@ class Trainer:
         if self.step == min(MOVEMENT_CHECKED_AFTER, self.settings.steps):
             self._movement.verify(self.step, self._reached())
         return replace(row, seconds=time.perf_counter() - started)
+
+    @contextmanager
+    def _moments_fit(self) -> Iterator[None]:
+        """Within, an allocator that gives up is told as what it is: a matter of how much is trained."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise CapacityError(
+                "the optimizer needs more memory than there is",
+                where=f"training step {self.step}",
+                why=f"{brief(error)}; AdamW keeps two numbers beside each of the "
+                f"{sum(one.numel() for one in self._parameters.values()):,} that are trained",
+                fix="train less (train.train_text_encoder=false), or on a device with more memory; a smaller "
+                "batch would not help",
+            ) from error
 
     def recall(self, rows: Sequence[StepRow]) -> None:
         """Go on like the process that made these rows: with its micro-batches, and counting its bad steps."""
@@ -295,11 +315,15 @@ class Trainer:
         """Go on from a state as if nothing had happened in between."""
         for name, parameter in self._parameters.items():
             parameter.copy_(state.weights[name])
-            self._optimizer.state[parameter] = {
+            moments = {
                 # The fused kernel wants its step counter, too, where the parameter is.
                 key: state.moments[f"{name}.{key}"].to(parameter.device, copy=True)
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in MOMENTS
+                if f"{name}.{key}" in state.moments
             }
+            # What no gradient has reached yet, or only bad steps, has none.
+            if moments:
+                self._optimizer.state[parameter] = moments
         if self._average is not None:
             self._average.restore(state.average, state.ema_updates)
         self.step = state.step

@@ -1,11 +1,13 @@
+import inspect
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
 from moongate.diffusion.schedule import NoiseSchedule
-from moongate.diffusion.scheduler_config import SchedulerConfig
+from moongate.diffusion.scheduler_config import _LINSPACE_WHEN_ABSENT, SchedulerConfig
 from moongate.errors import ModelError
 
 SD1: dict[str, Any] = {
@@ -95,3 +97,13 @@ def test_clipping_by_omission_is_refused() -> None:
     assert DDIMScheduler.from_config(silent).config.clip_sample
     with pytest.raises(ModelError, match="is absent, which DDIMScheduler takes for true"):
         SchedulerConfig.from_mapping(silent)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(_LINSPACE_WHEN_ABSENT | {"DDIMScheduler", "DDPMScheduler", "PNDMScheduler"})
+)
+def test_a_spacing_that_is_left_out_is_the_one_of_the_files_own_scheduler(name: str) -> None:
+    config = {key: value for key, value in SD1.items() if key != "timestep_spacing"} | {"_class_name": name}
+    wanted = inspect.signature(getattr(diffusers, name).__init__).parameters.get("timestep_spacing")
+    # The one scheduler without the field spreads its levels evenly.
+    assert SchedulerConfig.from_mapping(config).timestep_spacing == (wanted.default if wanted else "linspace")

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from moongate.bad_items import BadItem
 from moongate.evaluation.galleries import Gallery
-from moongate.evaluation.picture_sets import Item, Truth
+from moongate.evaluation.picture_sets import Item, LostItem, Truth
 from moongate.evaluation.scores import Metric, Scores
 from moongate.evaluation.summaries import Resampling, class_diversity, class_kid, summarise
 from moongate.metrics.rows import MetricRow, ModelRole, Status
@@ -24,6 +27,16 @@ def class_gallery(role: ModelRole, n: int, seed: int, *, shift: float = 0.0, fir
     features = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     items = tuple(Item(f"c{i}", "a duck", Truth(), "class", first_seed + i) for i in range(n))
     return Gallery(role, items, features, features, features, None)
+
+
+def without(gallery: Gallery, seeds: set[int]) -> Gallery:
+    """The gallery with some of its pictures lost."""
+    kept = [row for row, item in enumerate(gallery.items) if item.seed not in seeds]
+    bad = BadItem("c", "lost", "it was not drawn")
+    lost = tuple(LostItem(item, bad) for item in gallery.items if item.seed in seeds)
+    items = tuple(gallery.items[row] for row in kept)
+    features = gallery.identity[kept]
+    return replace(gallery, items=items, lost=lost, identity=features, clip=features, texts=features)
 
 
 def test_value_is_the_mean_over_pictures_and_the_interval_rests_on_prompts() -> None:
@@ -60,9 +73,18 @@ def test_one_prompt_has_a_value_and_no_interval() -> None:
 def test_class_kid_of_an_unchanged_class_has_an_interval_around_zero() -> None:
     base, tuned = class_gallery("base", 32, 1), class_gallery("tuned", 32, 2, first_seed=100)
     floor, found = class_kid(base, tuned, "clip@1", RESAMPLING)
-    assert (floor.model, floor.n, found.model, found.n) == ("base", 16, "tuned", 32)
+    assert (floor.model, floor.n, found.model, found.n) == ("base", 32, "tuned", 32)
     assert floor.low < 0 < floor.high
     assert found.low < 0 < found.high
+
+
+def test_class_kid_counts_each_lost_picture_of_the_whole_gallery_once() -> None:
+    base, tuned = class_gallery("base", 32, 1), class_gallery("tuned", 32, 2)
+    base, tuned = without(base, {3, 4}), without(tuned, {4, 5, 6})
+    floor, found = class_kid(base, tuned, "clip@1", RESAMPLING)
+    assert (floor.n, floor.lost) == (30, 2)
+    assert floor.lost_share == pytest.approx(2 / 32)
+    assert (found.n, found.lost) == (28, 4)
 
 
 def test_class_kid_of_a_drifted_class_lies_above_its_floor() -> None:

@@ -1,6 +1,6 @@
 from moongate.index.shapes import BAR_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, bar, plot, spark
 from moongate.report.evidence import ValidationPoint
-from moongate.report.verdict import Finding
+from moongate.report.verdict import Finding, Mark
 
 
 def test_a_curve_falls_where_the_loss_falls_and_marks_the_kept_step() -> None:
@@ -23,7 +23,7 @@ def test_one_point_is_no_curve_and_an_even_loss_is_a_level_line() -> None:
 
 
 def test_a_share_beyond_its_bounds_is_drawn_at_the_end() -> None:
-    found = bar(Finding("yes", share=1.2, low=0.5, high=1.4), mark=0.7)
+    found = bar(Finding("yes", Mark(0.7, 0.35, rising=True), share=1.2, low=0.5, high=1.4))
     assert found.dot_x == BAR_WIDTH - 4
     assert found.band_x == BAR_WIDTH / 2
     assert found.band_x + found.band_width == BAR_WIDTH - 4

@@ -7,6 +7,7 @@ from moongate.metrics.bootstrap import (
     bootstrap_generator,
     cluster_bootstrap,
     expanded_tail,
+    fewest_units,
     percentile_bootstrap,
 )
 
@@ -48,6 +49,37 @@ def test_interval_of_six_units_covers_far_more_than_plain_percentiles_do() -> No
         covered += found.low <= 0.0 <= found.high
     # Plain percentiles of six reach 1.96 sqrt(5 / 6) standard errors, and t_5 stays within that in 87 %.
     assert 0.90 <= covered / 1000 <= 0.97
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_interval_of_too_few_units_for_percentiles_is_students(n: int) -> None:
+    values = normal(n, 7)
+    found, wanted = (
+        interval(values),
+        scipy.stats.t.interval(0.95, n - 1, values.mean(), scipy.stats.sem(values)),
+    )
+    assert (found.low, found.high, found.kind) == (*map(pytest.approx, wanted), "student_t")
+
+
+def test_students_interval_covers_the_true_mean_as_often_as_it_says() -> None:
+    found = [interval(normal(4, i)) for i in range(1000)]
+    assert 0.93 <= sum(one.low <= 0.0 <= one.high for one in found) / 1000 <= 0.97
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99])
+def test_percentiles_are_used_from_as_many_units_as_can_hold_their_promise(confidence: float) -> None:
+    n = fewest_units(confidence)
+    assert 2 * 2.0**-n <= 1 - confidence < 2 * 2.0 ** -(n - 1)
+
+
+def test_few_clusters_of_unequal_size_weigh_by_their_values() -> None:
+    values, names = np.array([1.0, 2.0, 3.0, 10.0]), ["a", "a", "a", "b"]
+    found = cluster_bootstrap(
+        values, names, draws=10, confidence=0.95, generator=bootstrap_generator(0, "test")
+    )
+    assert (found.low + found.high) / 2 == pytest.approx(4.0)
+    # Residuals of both clusters are 6 - 3 x 4 and 10 - 4: sqrt(2 / 1 x 72) / 4.
+    assert (found.high - found.low) / 2 == pytest.approx(scipy.stats.t.ppf(0.975, 1) * 3.0)
 
 
 @pytest.mark.parametrize(("n", "expected"), [(6, 0.00243), (25, 0.01754), (10_000, 0.02499)])

@@ -57,6 +57,16 @@ def test_each_failure_has_its_word_and_names_its_number(
     assert reason in diagnosis.reason
 
 
+def test_a_good_result_says_what_nobody_could_look_at() -> None:
+    bare = [row for row in scores() if row.metric.split(".")[0] not in ("diversity", "copy")]
+    diagnosis = diagnose(bare, GateConfig())
+    assert diagnosis.word == "good"
+    assert diagnosis.reason.endswith(
+        "for lack of figures: variety within a prompt, copies of training pictures"
+    )
+    assert "lack" not in diagnose(scores(), GateConfig()).reason
+
+
 def test_every_cost_of_an_overfit_model_is_named() -> None:
     diagnosis = diagnose(scores(prompt_fidelity=0.4, copy=0.3), GateConfig())
     assert len(diagnosis.reasons) == 2

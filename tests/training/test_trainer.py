@@ -77,6 +77,28 @@ def test_tolerated_bad_steps_are_rows_of_their_own_and_move_neither_weights_nor_
     assert math.isfinite(after.loss)
 
 
+def test_a_training_whose_first_step_was_bad_goes_on_from_its_checkpoint(trainer_of, regression):
+    def begun():
+        return trainer_of(regression(poisoned=[(0, 5)]), stop_after_bad_steps=2)
+
+    first, second, unbroken = begun(), begun(), begun()
+    first.advance()
+    assert not first.state().moments
+    second.restore(first.state())
+    assert torch.equal(weights_after(second, 3), weights_after(unbroken, 4))
+
+
+def test_memory_that_the_optimizer_lacks_is_told_as_such(trainer_of, regression, monkeypatch):
+    trainer = trainer_of(regression())
+
+    def allocate():
+        torch.empty(2**60, dtype=torch.uint8)
+
+    monkeypatch.setattr(trainer._scaled, "step", allocate)
+    with pytest.raises(CapacityError, match="AdamW keeps two numbers beside each of the 3 "):
+        trainer.advance()
+
+
 def test_the_last_tolerated_bad_step_stops_and_names_all_of_them(trainer_of, regression):
     trainer = trainer_of(regression(poisoned=[(1, 0), (3, 7)]), stop_after_bad_steps=2)
     with pytest.raises(NumericsError) as stopped:
