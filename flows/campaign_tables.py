@@ -56,7 +56,7 @@ def member_table(members: Sequence[Member], plans: Sequence[tuple[int, int] | Mo
     table = Table("", "cached", "", box=None)
     for member, plan in zip(members, plans, strict=True):
         if isinstance(plan, MoongateError):
-            table.add_row(member.name, "", plan.what, style="red")
+            table.add_row(member.name, "", f"{plan.what}; {plan.fix}", style="red")
         else:
             table.add_row(member.name, f"{plan[0]} of {plan[1]}", "")
     return table

@@ -67,8 +67,9 @@ def moongate_options(
 
     Results go to $MOONGATE_HOME, or to ./store. With PREFECT_API_URL set, that server shows the runs.
 
-    What works can be stopped: at SIGINT (Ctrl-C) or SIGTERM the step in hand is finished and kept, and the
-    command ends within ten seconds with status 130 or 143; a second signal breaks off at once. After that, as
+    What works can be stopped: at SIGINT (Ctrl-C) or SIGTERM the step in hand is finished and kept, if that
+    takes less than five seconds, and the command ends within ten with status 130 or 143; a second signal
+    breaks off at once. After that, as
     after a crash, the same command goes on from what is done. An error ends with status 1.
     """
 
@@ -299,11 +300,11 @@ def _report(record: "RunRecord", *, quiet: bool) -> None:
 
 def _print_plan(config: "RunConfig", until: Verb, origin: "Origin | None" = None) -> None:
     from flows.plan import plan
-    from flows.settings import as_toml
+    from flows.settings import changed_settings
     from flows.terminal import console, plan_table
     from moongate.runs import Origin
 
-    typer.echo(as_toml(config))
+    typer.echo(changed_settings(config), nl=False)
     console().print(plan_table(plan(config, until.value, origin or Origin())))
 
 

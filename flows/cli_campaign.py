@@ -161,7 +161,10 @@ def _print_members(members: "Sequence[Member]") -> None:
     from flows.campaign_tables import member_table
     from flows.terminal import console
 
-    console().print(member_table(members, [_planned(member.config) for member in members]))
+    plans = [_planned(member.config) for member in members]
+    console().print(member_table(members, plans))
+    if unusable := sum(isinstance(plan, MoongateError) for plan in plans):
+        raise typer.Exit(1 if unusable == len(plans) else DEGRADED)
 
 
 def _planned(config: "RunConfig | MoongateError") -> tuple[int, int] | MoongateError:

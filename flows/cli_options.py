@@ -53,7 +53,7 @@ AllowRejects = Annotated[
     typer.Option("--allow-rejects", help="Go on without the files that cannot be used. Else the run ends."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only print the settings, and what is cached or to build.")
+    bool, typer.Option("--dry-run", help="Only look into the folders, and print what is cached or to build.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors, then the result's path.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,5 +1,6 @@
 """What a repeated run may reuse: what comes before the stage it starts from, as the earlier run had it."""
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -48,10 +49,11 @@ def _lookup(store: Store, planned: tuple[tuple[str, Recipe[Any]], ...]) -> Looku
 def _changed(origin: Origin, entry: StageEntry, recipe: Recipe[Any], lookup: Lookup) -> ConfigError:
     earlier = lookup(entry.digest)
     found = causes(earlier, Statement.of_recipe(recipe), lookup) if earlier else ()
+    changes = "".join(f" --set {shlex.quote(one)}" for one in origin.overrides)
     why = sentence(found) or "its artifact is no longer in the store to compare with"
     return ConfigError(
         f"{entry.stage} comes before {origin.from_stage}, and would not be what the earlier run had",
         where=f"{entry.stage} {entry.role} of {origin.parent}",
         why=why,
-        fix=f"start from there: moongate rerun {origin.parent} --stage {entry.stage}",
+        fix=f"start from there: moongate rerun {origin.parent} --stage {entry.stage}{changes}",
     )

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moongate.artifacts.differences import leaves
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
 from moongate.overrides import load_config, with_overrides
 from moongate.subject import subject_overrides
 from moongate.toybox.pretraining.config import PretrainConfig
 
-__all__ = ["Choices", "as_toml", "pretrain_config", "with_overrides"]
+__all__ = ["Choices", "as_toml", "changed_settings", "pretrain_config", "with_overrides"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,13 @@ def as_toml(config: RunConfig) -> str:
         if hasattr(section, "model_dump"):
             lines += ["", f"[{name}]", *_table(section.model_dump(mode="json"), _descriptions(section))]
     return "\n".join(lines) + "\n"
+
+
+def changed_settings(config: RunConfig) -> str:
+    """Return the settings that are not the defaults, a line each."""
+    usual = dict(leaves(RunConfig().model_dump(mode="json")))
+    chosen = leaves(config.model_dump(mode="json"))
+    return "".join(f"{name} = {_literal(value)}\n" for name, value in chosen if usual.get(name) != value)
 
 
 def _descriptions(model: object) -> dict[str, str]:

@@ -5,6 +5,7 @@ imports torch: the command line and the run form of a server are made from these
 """
 
 import re
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -30,6 +31,8 @@ __all__ = [
 
 OnBadItem = Literal["stop", "skip"]
 
+# No method personalizes anything in fewer.
+_FEWEST_STEPS = 30
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -327,11 +330,20 @@ class RunConfig(Settings):
 
     def caveats(self) -> tuple[str, ...]:
         """Return what a reader of this run's figures has to know first, a sentence each."""
+        return (*self._hardly_trained(), *self._judged_by_strangers())
+
+    def _hardly_trained(self) -> Iterator[str]:
+        if self.train.steps < _FEWEST_STEPS:
+            yield (
+                f"A trial: {self.train.steps} training steps show that everything works, and teach hardly "
+                "anything. What the figures say of the model means nothing yet."
+            )
+
+    def _judged_by_strangers(self) -> Iterator[str]:
         bundled = [name for name in ("identity", "clip") if getattr(self.evaluate, name) == "bundled"]
-        if self.base.model == "toybox" or not bundled:
-            return ()
-        settings = " and ".join(f"evaluate.{name}" for name in bundled)
-        return (
-            "The bundled encoders judged this run, and they know the toybox's drawn pictures only. "
-            f"For figures that mean something on other pictures, set {settings}.",
-        )
+        if self.base.model != "toybox" and bundled:
+            settings = " and ".join(f"evaluate.{name}" for name in bundled)
+            yield (
+                "The bundled encoders judged this run, and they know the toybox's drawn pictures only. "
+                f"For figures that mean something on other pictures, set {settings}."
+            )

@@ -68,12 +68,13 @@ COPY = MetricGuide(
     "Closeness of a whole picture, scene and all, to its nearest training picture, less how close those "
     "are to each other. Far above the real pictures’ value, training pictures are being repeated.",
 )
+CLASS_DIVERSITY = MetricGuide(
+    "class_diversity",
+    "Class diversity",
+    "How different plain class pictures are from each other. When it falls, the class has lost variety.",
+)
 _OTHERS = (
-    MetricGuide(
-        "class_diversity",
-        "Class diversity",
-        "How different plain class pictures are from each other. When it falls, the class has lost variety.",
-    ),
+    CLASS_DIVERSITY,
     MetricGuide(
         "class_kid",
         "Class distribution (KID)",

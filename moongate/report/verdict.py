@@ -7,6 +7,7 @@ from typing import Literal, Self
 from moongate.config import GateConfig
 from moongate.metrics.rows import ModelRole, SummaryRow
 from moongate.report.glossary import (
+    CLASS_DIVERSITY,
     CLASS_RESEMBLANCE,
     PROMPT_FIDELITY,
     SUBJECT_FIDELITY,
@@ -55,6 +56,11 @@ class Marks:
         )
 
 
+NO_REAL_PICTURES = (
+    "there are no held-out pictures of the subject to compare with: put some of them into holdout/, the "
+    "others into train/"
+)
+_BOTH: tuple[ModelRole, ModelRole] = ("base", "tuned")
 SHORTEST_WAY = 1e-9
 """Scores nearer to each other than this leave no distance to close."""
 
@@ -86,12 +92,26 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Variety:
+    """How different plain class pictures are from each other, by each model."""
+
+    base: SummaryRow
+    tuned: SummaryRow
+
+    @property
+    def fell(self) -> bool:
+        """Whether the tuned model's interval lies below the base model's."""
+        return self.tuned.high is not None and self.base.low is not None and self.tuned.high < self.base.low
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """The three findings of a run."""
+    """The three findings of a run, and the variety of its class pictures where that was measured."""
 
     learned: Finding
     follows: Finding
     drifted: Finding
+    variety: Variety | None = None
 
 
 def judge(scores: Sequence[SummaryRow], gate: GateConfig) -> Verdict:
@@ -105,7 +125,9 @@ def judge(scores: Sequence[SummaryRow], gate: GateConfig) -> Verdict:
     marks, real = Marks.of(gate), find(scores, SUBJECT_FIDELITY, "real")
     learned = _along(scores, SUBJECT_FIDELITY, real, marks.learned)
     drifted = _along(scores, CLASS_RESEMBLANCE, real, marks.drifted)
-    return Verdict(learned, _kept(scores, marks.follows), drifted)
+    before, after = (find(scores, CLASS_DIVERSITY, model) for model in _BOTH)
+    variety = Variety(before, after) if before and after else None
+    return Verdict(learned, _kept(scores, marks.follows), drifted, variety)
 
 
 def find(scores: Sequence[SummaryRow], guide: MetricGuide, model: ModelRole) -> SummaryRow | None:
@@ -123,6 +145,8 @@ def distance_closed(value: float, start: float, goal: float) -> float | None:
 
 def _along(scores: Sequence[SummaryRow], guide: MetricGuide, goal: SummaryRow | None, mark: Mark) -> Finding:
     tuned, start = find(scores, guide, "tuned"), find(scores, guide, "base")
+    if tuned is not None and start is not None and goal is None:
+        return Finding("unknown", mark, missing=NO_REAL_PICTURES)
     if tuned is None or start is None or goal is None:
         return _unknown(guide, mark, ("tuned", tuned), ("base", start), ("real", goal))
     way = _of(goal) - _of(start)

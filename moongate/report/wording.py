@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from moongate.metrics.rows import SummaryRow
 from moongate.report.evidence import RunFacts
 from moongate.report.numbers import decimal, interval, percent
-from moongate.report.verdict import Finding, Grade, Mark, Verdict
+from moongate.report.verdict import Finding, Grade, Mark, Variety, Verdict
 from moongate.report.views import Answer, Scale, Tick
 
 GRADE_WORDS: dict[Grade, str] = {"yes": "Yes", "partly": "Partly", "no": "No", "unknown": "Not measured"}
@@ -25,14 +25,18 @@ class _Question:
 
 def headline(verdict: Verdict, run: RunFacts) -> str:
     """The verdict in one sentence with its three numbers."""
-    findings = (verdict.learned, verdict.follows, verdict.drifted)
-    questions = (_learned(findings[0].mark), _follows(findings[1].mark), _class_kept(findings[2].mark, run))
-    amounts = (percent(verdict.learned.share), percent(verdict.follows.share), _drift(verdict.drifted.share))
-    clauses = [
-        question.clauses[finding.grade].replace(SHARE, amount)
-        for question, finding, amount in zip(questions, findings, amounts, strict=True)
-    ]
-    sentence = f"{clauses[0]}, {clauses[1]}, and {clauses[2]}."
+    learned, follows, drifted = findings = (verdict.learned, verdict.follows, verdict.drifted)
+    kept = _class_kept(drifted.mark, run, verdict.variety)
+    questions = (_learned(learned.mark), _follows(follows.mark), kept)
+    amounts = (percent(learned.share), percent(follows.share), _drift(drifted.share))
+    clauses, before = [], "yes"
+    for question, finding, amount in zip(questions, findings, amounts, strict=True):
+        clause = question.clauses[finding.grade].replace(SHARE, amount)
+        # The clauses share their subject, "the model", as long as none between them has one of its own.
+        clauses.append(f"it {clause}" if before == "unknown" != finding.grade else clause)
+        before = finding.grade
+    less = ", though they vary less than before" if verdict.variety and verdict.variety.fell else ""
+    sentence = f"{clauses[0]}, {clauses[1]}, and {clauses[2]}{less}."
     return sentence[0].upper() + sentence[1:]
 
 
@@ -50,7 +54,7 @@ def answers(verdict: Verdict, run: RunFacts) -> tuple[Answer, Answer, Answer]:
         ),
         _answer(_follows(follows.mark), follows, zero, _tick("base model", follows.start), run),
         _answer(
-            _class_kept(drifted.mark, run),
+            _class_kept(drifted.mark, run, verdict.variety),
             drifted,
             _tick("base model", drifted.start),
             _tick("all the subject", drifted.goal),
@@ -100,21 +104,28 @@ def _follows(mark: Mark) -> _Question:
     )
 
 
-def _class_kept(mark: Mark, run: RunFacts) -> _Question:
+def _class_kept(mark: Mark, run: RunFacts, variety: Variety | None) -> _Question:
     prompt = run.class_prompt
     return _Question(
-        "Was the class protected?",
+        "Did the class stay apart from the subject?",
         {
-            "yes": f"left other pictures of “{prompt}” alone ({SHARE})",
-            "partly": f"changed other pictures of “{prompt}” somewhat ({SHARE})",
+            "yes": f"kept other pictures of “{prompt}” apart from it ({SHARE})",
+            "partly": f"drew other pictures of “{prompt}” somewhat towards it ({SHARE})",
             "no": f"turned other pictures of “{prompt}” into the subject ({SHARE})",
             "unknown": f"what became of “{prompt}” was not measured",
         },
         "of the way from the class to the subject",
         f"How far plain pictures of “{prompt}” moved towards the subject (PRES). "
-        f"Yes up to {percent(mark.yes)}.",
+        f"Yes up to {percent(mark.yes)}.{_varied(variety)}",
         mark,
     )
+
+
+def _varied(variety: Variety | None) -> str:
+    if variety is None:
+        return ""
+    base, tuned = decimal(variety.base.value), decimal(variety.tuned.value)
+    return f" They differ from each other by {tuned}; the base model’s by {base}."
 
 
 def _answer(question: _Question, finding: Finding, start: Tick, goal: Tick, run: RunFacts) -> Answer:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,11 +120,27 @@ def test_runs_are_listed_and_shown(moongate: Command, first: RunRecord) -> None:
     assert all(entry.digest[:12] in shown for entry in first.stages)
 
 
-def test_a_dry_run_prints_settings_and_plan(moongate: Command, preset: str, first: RunRecord) -> None:
+def test_a_dry_run_prints_what_differs_from_the_defaults_and_the_plan(
+    moongate: Command, preset: str, first: RunRecord
+) -> None:
     done = moongate("run", "--preset", preset, "--set", "sample.guidance=2.5", "--dry-run")
-    assert "guidance = 2.5" in done.stdout
+    assert "sample.guidance = 2.5\n" in done.stdout
+    assert "sample.eta" not in done.stdout
     to_build = {line.split()[0] for line in done.stderr.splitlines() if line.rstrip().endswith("to build")}
     assert to_build == {"sample", "evaluate"}
+
+
+def test_a_dry_run_looks_into_the_folders_and_leaves_nothing(
+    moongate: Command, preset: str, first: RunRecord, tmp_path: Path
+) -> None:
+    folder, runs = tmp_path / "cups", moongate("runs", "--json").stdout
+    shutil.copytree(first.config.subject.folder, folder)
+    victim = sorted(folder.glob("*.png"))[0]
+    victim.write_bytes(victim.read_bytes()[:100])
+    done = moongate("run", "--preset", preset, "--set", f"subject.folder={folder}", "--dry-run")
+    assert done.returncode == 1
+    assert victim.name in done.stderr
+    assert moongate("runs", "--json").stdout == runs
 
 
 def test_a_dry_run_of_what_is_cached_needs_no_torch(environment: dict[str, str], preset: str) -> None:
