@@ -28,8 +28,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "[1/3] environment: $(VENV) with $$($(PYTHON) --version)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python's venv module is missing or incomplete (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
-	@echo "[2/3] locked dependencies (torch is the largest; the first time takes minutes)"
-	@$(BIN)/python -m pip install -r requirements.lock
+	@echo "[2/3] locked dependencies: 2 GB on disk with a CPU build of torch, more with CUDA; some minutes"
+	@$(BIN)/python -m pip install --quiet -r requirements.lock
 	@$(BIN)/python -m pip check
 	@echo "[3/3] moongate itself"
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -110,7 +110,7 @@ def diff(
 ) -> None:
     """Show what differs between two runs: settings, inputs and metrics.
 
-    Example: moongate diff 081500 last
+    Example: moongate diff bolt_duck-a1b2 last
     """
     from moongate.artifacts.store import Store
     from moongate.history.comparison import compare_runs

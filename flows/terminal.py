@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN_LOGGERS = ("moongate",)
 PIPE_COLUMNS = 160
+LINE_EVERY_S = 60.0
 
 
 def console() -> Console:
@@ -54,12 +56,27 @@ class Terminal:
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show one bar of `total` items while the context lasts."""
+        """Show one bar of `total` items while the context lasts; into a file or a pipe, a line a minute."""
+        if not self._console.is_terminal:
+            yield self._line_by_line(description, total)
+            return
         bar = self._bars.add_task(description, total=total)
         try:
             yield lambda count: self._bars.advance(bar, count)
         finally:
             self._bars.remove_task(bar)
+
+    def _line_by_line(self, description: str, total: int) -> Callable[[int], None]:
+        done, said_at = 0, monotonic()
+
+        def advance(count: int) -> None:
+            nonlocal done, said_at
+            done += count
+            if monotonic() - said_at >= LINE_EVERY_S:
+                said_at = monotonic()
+                self._console.print(f"{description}: {done:,} of {total:,}", highlight=False)
+
+        return advance
 
     @contextmanager
     def live(self, level: int) -> Iterator[None]:
@@ -94,7 +111,9 @@ def print_outcome(screen: Console, store: Store, record: RunRecord) -> None:
     """Print how a run went: its metrics, what each stage cost, and where its report is."""
     screen.print()
     if (summary := _summary(store, record)) is not None:
-        screen.print(metric_table(summary), "")
+        table = metric_table(summary)
+        fits = screen.measure(table).maximum <= screen.width
+        screen.print(table if fits else metric_table(summary, before_interval="\n"), "")
     if record.verdict:
         screen.print(f"{record.verdict}: {record.verdict_reason}", "", style="bold", highlight=False)
     for caveat in record.caveats():
@@ -188,13 +207,13 @@ def instance_table(entries: Sequence[StageEntry]) -> Table:
     return table
 
 
-def metric_table(summary: Path) -> Table:
+def metric_table(summary: Path, before_interval: str = " ") -> Table:
     """Return `summary.parquet` as one row per metric and one column per model, intervals in brackets."""
     import pyarrow.parquet as pq
 
     rows = pq.read_table(summary).to_pylist()
     models = [model for model in ("real", "base", "tuned") if any(row["model"] == model for row in rows)]
-    cells = {(row["metric"], row["model"]): _cell(row) for row in rows}
+    cells = {(row["metric"], row["model"]): _cell(row, before_interval) for row in rows}
     table = Table(Column("metric", no_wrap=True), box=None)
     for model in models:
         table.add_column(model, justify="right", no_wrap=True)
@@ -231,10 +250,10 @@ def _cost(entries: Sequence[StageEntry]) -> tuple[str, str, str, str]:
     return f"{cached} of {len(entries)}", seconds(wall_s), f"{unet_evals:,}", f"{lost:,}"
 
 
-def _cell(row: Mapping[str, Any]) -> str:
+def _cell(row: Mapping[str, Any], before_interval: str) -> str:
     value, low, high = row["value"], row["low"], row["high"]
     lost = f" ({row['lost']} lost)" if row["lost"] else ""
     if value is None:
         return f"-{lost}"
-    ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    ends = "" if low is None or high is None else f"{before_interval}[{low:.3f}, {high:.3f}]"
     return f"{value:.3f}{ends}{lost}"
