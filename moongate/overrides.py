@@ -140,7 +140,7 @@ def _check_key(key: str, model: type[BaseModel], where: str) -> None:
         f"there is no setting {key!r}",
         where=where,
         why=f"the nearest setting is {near!r}",
-        fix="correct the name; --dry-run prints every setting",
+        fix="correct the name; `moongate config` prints every setting",
     )
 
 
@@ -195,7 +195,7 @@ def _invalid(error: ValidationError, where: str, overrides: Sequence[str]) -> Co
         "the settings are not valid" if len(problems) > 1 else "a setting is not valid",
         where=f"{where}, overrides: {' '.join(overrides) or '(none)'}",
         why="; ".join(problems),
-        fix="correct the values; --dry-run prints every setting",
+        fix="correct the values; `moongate config` prints every setting",
     )
 
 
