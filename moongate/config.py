@@ -138,7 +138,7 @@ class TrainConfig(Settings):
         description="Subject pictures per step and accumulation; as many prior pictures come beside them.",
     )
     prior_weight: float = Field(
-        0.5,
+        1.0,
         ge=0.0,
         description="Weight (lambda) of the prior preservation loss; 0 leaves it and its stage out.",
     )

@@ -198,7 +198,7 @@ def test_what_matters_changes_the_address_and_what_does_not_does_not(inputs):
         return recipe(CONFIG.model_copy(update=changes), inputs).digest
 
     assert digest(learning_rate=2e-3) != digest()
-    assert digest(prior_weight=0.25) != digest()
+    assert digest(prior_weight=0.5) != digest()
     assert digest(checkpoint_every=100) == digest()
     assert recipe(CONFIG, replace(inputs, seed=1)).digest != digest()
     assert recipe(CONFIG, replace(inputs, identifier="zwx")).digest != digest()
