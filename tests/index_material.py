@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from moongate.artifacts.refs import AdapterRef, Ref
+from moongate.artifacts.refs import AdapterRef, Ref, SampleSetRef
 from moongate.artifacts.schemas import VALIDATION
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_table
@@ -22,7 +22,12 @@ def run_id(number: int, subject: str = "duck") -> str:
 
 
 def shown_run(
-    store: Store, number: int, caption: str = "a duck", settings: tuple[str, ...] = (), **changes: object
+    store: Store,
+    number: int,
+    caption: str = "a duck",
+    settings: tuple[str, ...] = (),
+    drawn: SampleSetRef | None = None,
+    **changes: object,
 ) -> RunRecord:
     """Write the record of a run with pictures, figures and a curve; `changes` are fields of its record."""
     config = with_overrides(RunConfig(), ["subject.name=duck", *settings])
@@ -30,7 +35,7 @@ def shown_run(
         ("ingest", "train", pictures(store, f"train-{len(caption)}", caption)),
         ("train", "tuned", fit(store)),
         ("sample", "base", samples(store, "base")),
-        ("sample", "tuned", samples(store, "tuned")),
+        ("sample", "tuned", drawn or samples(store, "tuned")),
         ("evaluate", "all", metrics(store)),
     )
     stages = tuple(_entry(stage, role, ref) for stage, role, ref in made)

@@ -136,15 +136,20 @@ def adapter(store: Store, base: BaseSource) -> AdapterRef:
     return publish(store, "train", "adapter", AdapterRef, build)
 
 
-def samples(store: Store, model: str, source: str = "noise") -> SampleSetRef:
-    """Three prompts of three kinds, two seeds each."""
+def samples(
+    store: Store, model: str, source: str = "noise", lost: frozenset[tuple[str, int]] = frozenset()
+) -> SampleSetRef:
+    """Three prompts of three kinds, two seeds each; `lost` names those that could not be drawn."""
     subject = "sks duck" if model == "tuned" else "duck"
     rows = [
         _sample_row(model, source, prompt_id, template.format(subject=subject), kind, seed)
         for prompt_id, template, kind in PROMPTS
         for seed in SEEDS
     ]
-    return _sample_set(store, f"{model}-{source}", rows)
+    for row in rows:
+        if (row["prompt_id"], row["seed"]) in lost:
+            row |= {"status": "not_finite", "reason": "not finite", "image": None}
+    return _sample_set(store, f"{model}-{source}-{len(lost)}", rows)
 
 
 def class_samples(store: Store, model: str) -> SampleSetRef:

@@ -46,7 +46,7 @@ def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: Gat
 
 
 def sample_cells(store: Store, runs: Sequence[tuple[str, RunRecord]]) -> tuple[Cell, ...]:
-    """Return a row of samples for each named run: the first prompts, each with its first seed."""
+    """Return a row of samples for each named run: the first prompts, each with its first drawn seed."""
     return tuple(
         Cell(shot.png, f"{name}: {shot.prompt}") for name, run in runs for shot in _first_shots(store, run)
     )
@@ -55,6 +55,8 @@ def sample_cells(store: Store, runs: Sequence[tuple[str, RunRecord]]) -> tuple[C
 def _first_shots(store: Store, run: RunRecord) -> Iterator[Shot]:
     for entry in run.current():
         if (entry.stage, entry.role) == ("sample", "tuned"):
-            shots = read_shots([store.folder(SampleSetRef(entry.digest))])
-            first = min(shot.seed for shot in shots)
-            yield from [shot for shot in shots if shot.seed == first][:PROMPTS_SHOWN]
+            firsts: dict[str, Shot] = {}
+            # A prompt's pictures come by rising seed, without those that were lost.
+            for shot in read_shots([store.folder(SampleSetRef(entry.digest))]):
+                firsts.setdefault(shot.prompt_id, shot)
+            yield from list(firsts.values())[:PROMPTS_SHOWN]

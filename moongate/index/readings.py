@@ -37,7 +37,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class DrawnPrompt:
-    """A prompt of a sample set and the row of `samples.parquet` with its first seed.
+    """A prompt of a sample set and the row of `samples.parquet` with its first seed that could be drawn.
 
     Attributes:
         template: the prompt with `{subject}` for what was learned: the same in runs of other subjects.
@@ -122,15 +122,13 @@ def _read_fit(folder: Path) -> Fit:
 
 
 def _read_drawn(digest: str, folder: Path) -> DrawnSet:
-    columns = ["template", "prompt", "kind", "seed", "source"]
-    rows = pq.read_table(folder / "samples.parquet", columns=columns).to_pylist()
-    first = min((row["seed"] for row in rows), default=0)
-    prompts = tuple(
-        DrawnPrompt(row["template"], row["prompt"], number)
-        for number, row in enumerate(rows)
-        if row["seed"] == first and row["source"] == NOISE and row["kind"] != CLASS
-    )
-    return DrawnSet(digest, folder, prompts[:PROMPTS_SHOWN])
+    columns = ["prompt_id", "template", "prompt", "kind", "source", "status"]
+    prompts: dict[str, DrawnPrompt] = {}
+    # A prompt's rows come by rising seed; one whose picture was lost has no picture to show.
+    for number, row in enumerate(pq.read_table(folder / "samples.parquet", columns=columns).to_pylist()):
+        if row["status"] == "ok" and row["source"] == NOISE and row["kind"] != CLASS:
+            prompts.setdefault(row["prompt_id"], DrawnPrompt(row["template"], row["prompt"], number))
+    return DrawnSet(digest, folder, tuple(prompts.values())[:PROMPTS_SHOWN])
 
 
 def _read_portrait(digest: str, folder: Path) -> Portrait | None:

@@ -1,8 +1,10 @@
 """The files of the index: written in one step, made once, and removed when no run needs them."""
 
 import shutil
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,6 +14,7 @@ from moongate.errors import StoreError
 from moongate.index.pictures import CELL
 from moongate.index.site import write_index
 from tests.index_material import run_id, shown_run
+from tests.run_material import name_seed, png, samples
 
 
 @pytest.fixture
@@ -49,6 +52,22 @@ def test_a_sheet_holds_a_cell_for_every_prompt(store: Store) -> None:
     with Image.open(sheet) as opened:
         assert opened.size == (3 * 16, 16)
     assert CELL == 64
+
+
+def test_a_lost_picture_is_replaced_by_that_of_the_next_seed_and_a_lost_prompt_has_no_cell(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    lost = frozenset({("p01", 0), ("p01", 1), ("p02", 0)})
+    shown_run(store, 1, drawn=samples(store, "tuned", lost=lost))
+    html = write_index(store).read_text(encoding="utf-8")
+    assert "with a red hat" in html
+    assert "in the snow" not in html
+    (sheet,) = (store.root / "index").glob("samples-*.webp")
+    with Image.open(sheet) as opened, Image.open(BytesIO(png(name_seed("tuned-noise-p02-1")))) as drawn:
+        assert opened.size == (2 * 16, 16)
+        first = np.asarray(opened.convert("RGB").crop((0, 0, 16, 16)), dtype=float)
+        assert np.corrcoef(first.ravel(), np.asarray(drawn.convert("RGB")).ravel())[0, 1] > 0.5
 
 
 def test_what_no_run_shows_any_more_is_removed(store: Store) -> None:

@@ -221,7 +221,7 @@
         return tile(runs[side].sheet, place, runs[side].sheet.prompts[place][1]);
       }))];
     });
-    const told = "Drawn by the tuned models, each with the first seed of its run.";
+    const told = "Drawn by the tuned models, each prompt with the first seed of the run that could be drawn.";
     return part("The same prompts", "Prompt", rows.length ? told : "None of these runs drew pictures.", runs, rows);
   };
   const open = (ids) => {
