@@ -16,7 +16,7 @@ from flows.engines.fleet import Fleet, opened
 from flows.personalize import personalize
 from moongate.artifacts.store import Store
 from moongate.campaign.members import Member
-from moongate.campaign.outcomes import Outcome, outcome_of, outcome_without_run
+from moongate.campaign.outcomes import Outcome, outcome_of, outcome_of_failure, outcome_without_run
 from moongate.config import RunConfig
 from moongate.runs import RunRecord, run_of
 from tasks.workplace import Workplace
@@ -77,12 +77,13 @@ def perform_member(member: Member, store: Store) -> Outcome:
         return outcome_without_run(member, member.config, perf_counter() - started)
     state = personalize(member.config, return_state=True)
     try:
-        return outcome_of(store, member, state.result())
+        finished = state.result()
     except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
         record = _record_of(state, store, begun)
         if record is None:
             return outcome_without_run(member, error, perf_counter() - started)
-        return outcome_of(store, member, record)
+        return outcome_of_failure(store, member, record, error)
+    return outcome_of(store, member, finished)
 
 
 def _record_of(state: State[Any], store: Store, begun: datetime) -> RunRecord | None:

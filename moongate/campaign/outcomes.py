@@ -1,20 +1,24 @@
 """What came of each run of a campaign."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
 from moongate.campaign.members import Member
 from moongate.config import RunConfig
-from moongate.report.reading import read_scores
+from moongate.redaction import redacted
+from moongate.report.reading import UNREADABLE, read_scores
 from moongate.report.verdict import Finding, Verdict, judge
 from moongate.runs import RunRecord
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run of a campaign, finished or not. Shares are in 0..1, None when they were not measured.
+    """One run of a campaign, finished or not. Shares are in 0..1, None when not measured or gone.
 
     Attributes:
         name: of the member.
@@ -82,6 +86,15 @@ def outcome_of(store: Store, member: Member, record: RunRecord) -> Outcome:
     )
 
 
+def outcome_of_failure(store: Store, member: Member, record: RunRecord, error: Exception) -> Outcome:
+    """Return what came of a run that was begun and ended with `error`.
+
+    It failed also when its record says otherwise: the record is closed before the tables are written.
+    """
+    found = outcome_of(store, member, record)
+    return replace(found, status="failed", error=found.error or _told(error))
+
+
 def outcome_without_run(member: Member, error: Exception, wall_s: float) -> Outcome:
     """Return what came of a member that never became a run."""
     config = member.config if isinstance(member.config, RunConfig) else None
@@ -99,15 +112,23 @@ def outcome_without_run(member: Member, error: Exception, wall_s: float) -> Outc
         class_drift=None,
         wall_s=wall_s,
         built=0,
-        error=f"{type(error).__name__}: {error}",
+        error=_told(error),
     )
 
 
 def _verdict(store: Store, record: RunRecord) -> Verdict:
     for entry in record.current():
         if entry.stage == "evaluate":
-            return judge(read_scores(store.folder(MetricsRef(entry.digest))), record.config.gate)
+            try:
+                return judge(read_scores(store.folder(MetricsRef(entry.digest))), record.config.gate)
+            except UNREADABLE as error:
+                # What happened to one member's figures costs the campaign neither that member nor the others.
+                _log.warning("the figures of run %s cannot be read: %s", record.run_id, error)
     return judge((), record.config.gate)
+
+
+def _told(error: Exception) -> str:
+    return redacted(f"{type(error).__name__}: {error}")
 
 
 def _share(finding: Finding) -> float | None:

@@ -45,11 +45,13 @@ def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: Gat
     return figure
 
 
-def sample_cells(store: Store, runs: Sequence[tuple[str, RunRecord]]) -> tuple[Cell, ...]:
-    """Return a row of samples for each named run: the first prompts, each with its first drawn seed."""
-    return tuple(
-        Cell(shot.png, f"{name}: {shot.prompt}") for name, run in runs for shot in _first_shots(store, run)
-    )
+def sample_cells(store: Store, name: str, run: RunRecord) -> tuple[Cell, ...]:
+    """Return the row of samples of a run: its first prompts, each with its first drawn seed.
+
+    Raises:
+        StoreError: when they are no longer in the store.
+    """
+    return tuple(Cell(shot.png, f"{name}: {shot.prompt}") for shot in _first_shots(store, run))
 
 
 def _first_shots(store: Store, run: RunRecord) -> Iterator[Shot]:

@@ -66,7 +66,8 @@ def confirmed(recommendation: Recommendation, second: Outcome) -> Recommendation
     first = recommendation.outcome
     shares = f"subject fidelity {percent(second.fidelity)}, prompt fidelity {percent(second.prompt_fidelity)}"
     if second.failed and not second.verdict:
-        said = f"the run with seed {second.seed} failed: {second.error.splitlines()[0]}"
+        why = second.error.strip().partition("\n")[0] or "it was interrupted"
+        said = f"the run with seed {second.seed} failed: {why}"
     elif second.verdict == first.verdict:
         said = f"seed {second.seed} confirms it: {second.verdict}, {shares}"
     else:

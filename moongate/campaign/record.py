@@ -1,14 +1,16 @@
 """What a campaign leaves behind: a table, a plot, a sheet of samples, and `campaign.json` with all of it."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from moongate.artifacts.durability import atomic_file
+from moongate.artifacts.room import writing_explained
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
 from moongate.campaign.outcomes import Outcome
@@ -16,11 +18,17 @@ from moongate.campaign.recommendation import Recommendation
 from moongate.config import GateConfig
 from moongate.runs import load_run
 
+if TYPE_CHECKING:
+    from moongate.report.sheets import Cell
+
 Kind = Literal["batch", "sweep"]
 _FILE = "campaign.json"
 FIDELITY_PLOT = "fidelity.png"
 SAMPLES_SHEET = "samples.png"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error")
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,31 @@ def campaign_folder(root: Path, campaign_id: str) -> Path:
 
 
 def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
-    """Write the table, the plot, the samples and `campaign.json`; return the folder of the latter three."""
+    """Write `campaign.json`, the table, the plot and the samples; return the folder of all but the table.
+
+    What the members' runs left is only drawn from: a run that is gone by now is not among the samples.
+
+    Raises:
+        StoreError: when the disk is full.
+    """
+    folder = campaign_folder(store.root, campaign.campaign_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    # First, for it is the record of hours of work, and no trouble with the others may cost it.
+    _write_bytes(folder / _FILE, (json.dumps(asdict(campaign), indent=2) + "\n").encode())
+    rows = [_row(campaign, outcome) for outcome in campaign.outcomes]
+    write_run_table(store.root, "campaigns", rows, run_id=campaign.campaign_id, stage=campaign.kind)
+    _draw(folder, store, campaign, gate)
+    return folder
+
+
+def _draw(folder: Path, store: Store, campaign: Campaign, gate: GateConfig) -> None:
     # Drawing takes a second to import, and who only lists campaigns draws nothing.
     from moongate.campaign.pictures import fidelity_plot
     from moongate.report.curves import as_png
 
-    folder = campaign_folder(store.root, campaign.campaign_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [_row(campaign, outcome) for outcome in campaign.outcomes]
-    write_run_table(store.root, "campaigns", rows, run_id=campaign.campaign_id, stage=campaign.kind)
     chosen = campaign.recommendation.outcome if campaign.recommendation else None
     _write_bytes(folder / FIDELITY_PLOT, as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
     _write_samples(folder / SAMPLES_SHEET, store, campaign.outcomes)
-    _write_bytes(folder / _FILE, (json.dumps(asdict(campaign), indent=2) + "\n").encode())
-    return folder
 
 
 def list_campaigns(root: Path) -> list[Campaign]:
@@ -95,15 +114,24 @@ def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:
 
 
 def _write_samples(path: Path, store: Store, outcomes: Sequence[Outcome]) -> None:
-    from moongate.campaign.pictures import PROMPTS_SHOWN, sample_cells
+    from moongate.campaign.pictures import PROMPTS_SHOWN
     from moongate.report.sheets import contact_sheet, write_sheet
 
-    begun = [(one.name, one.run_id) for one in outcomes if one.run_id is not None]
-    cells = sample_cells(store, [(name, load_run(store.root, run_id)) for name, run_id in begun])
-    if cells:
+    if cells := [cell for one in outcomes if one.run_id for cell in _cells_of(store, one.name, one.run_id)]:
         write_sheet(path, contact_sheet("Samples of every run", cells, PROMPTS_SHOWN))
 
 
+def _cells_of(store: Store, name: str, run_id: str) -> "Sequence[Cell]":
+    from moongate.campaign.pictures import sample_cells
+    from moongate.report.reading import UNREADABLE
+
+    try:
+        return sample_cells(store, name, load_run(store.root, run_id))
+    except UNREADABLE as error:
+        _log.warning("no samples of %s are shown, since they cannot be read: %s", name, error)
+        return ()
+
+
 def _write_bytes(path: Path, content: bytes) -> None:
-    with atomic_file(path) as temporary:
+    with writing_explained(path.parent), atomic_file(path) as temporary:
         temporary.write_bytes(content)

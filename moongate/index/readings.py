@@ -7,16 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Store
-from moongate.errors import MoongateError
 from moongate.metrics.rows import SummaryRow
 from moongate.prompts import CLASS
 from moongate.report.evidence import NOISE, ValidationPoint
-from moongate.report.reading import read_scores, read_validation
+from moongate.report.reading import UNREADABLE, read_scores, read_validation
 from moongate.runs import RunRecord, Verb
 
 PROMPTS_SHOWN = 40
@@ -103,7 +101,7 @@ class Readings:
     def _read(self, digest: str, read: Callable[[Path], T]) -> T | None:
         try:
             return read(self._store.folder(Ref(digest)))
-        except (MoongateError, OSError, pa.ArrowException, ValueError, KeyError) as error:
+        except UNREADABLE as error:
             # One artifact that was collected or damaged must not cost the page of all other runs.
             _log.info("left out of the index: artifact %s: %s", digest[:12], str(error).partition("\n")[0])
             return None

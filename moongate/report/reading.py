@@ -6,11 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from moongate.artifacts.images import read_images
 from moongate.bad_items import FAULTS
-from moongate.errors import StoreError
+from moongate.errors import MoongateError, StoreError
 from moongate.metrics.rows import MetricRow, SummaryRow
 from moongate.report.evidence import (
     InversionResult,
@@ -20,6 +21,9 @@ from moongate.report.evidence import (
     TrainStep,
     ValidationPoint,
 )
+
+UNREADABLE = (MoongateError, OSError, pa.ArrowException, ValueError, KeyError)
+"""What reading an artifact raises that was collected or damaged."""
 
 
 def read_subject_pictures(folder: Path) -> tuple[SubjectPicture, ...]:

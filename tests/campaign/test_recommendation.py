@@ -52,6 +52,10 @@ def test_nothing_is_recommended_when_nothing_was_measured() -> None:
             outcome("middle", None, None, "", seed=1, status="failed", error="Error: lost\n  where: x"),
             "the run with seed 1 failed: Error: lost",
         ),
+        (
+            outcome("middle", None, None, "", seed=1, status="failed", error=""),
+            "the run with seed 1 failed: it was interrupted",
+        ),
     ],
 )
 def test_a_second_seed_confirms_or_does_not(second, words: str) -> None:

@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.campaign import batch, sweep
+from flows.members import perform_member
+from moongate.artifacts.store import Store
+from moongate.campaign.members import Member
 from moongate.campaign.record import Campaign, campaign_folder
 from moongate.config import RunConfig
 from moongate.errors import ConfigError
@@ -79,6 +82,20 @@ def test_when_every_subject_fails_so_does_the_batch(tmp_path: Path, config: RunC
     state = batch(str(tmp_path), config, return_state=True)
     assert state.is_failed()
     assert state.result(raise_on_failure=False).summary == "1 of 1 failed"
+
+
+def test_a_member_whose_run_could_not_be_entered_in_the_tables_failed(config: RunConfig, home: Path) -> None:
+    table = home / "tables" / "runs"
+    aside = table.rename(table.with_name("runs aside"))
+    table.touch()
+    try:
+        found = perform_member(Member("duck", (), config), Store(home))
+    finally:
+        table.unlink()
+        aside.rename(table)
+    assert load_run(home, str(found.run_id)).status == "completed"
+    assert found.status == "failed"
+    assert str(table) in found.error
 
 
 def test_a_sweeps_own_seed_cannot_confirm_it(config: RunConfig) -> None:
