@@ -10,6 +10,7 @@ a picture is what is kept: to draw the missing half of a batch alone would be to
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class FinishedBatches:
     def __init__(self, folder: Path | None, device: str = "cpu") -> None:
         self._folder = folder
         self._made_by = [device, *(f"{item.name} {item.version}" for item in library_versions())]
-        if folder is not None and (count := sum(1 for _ in folder.glob(f"*{_SUFFIX}"))):
+        if count := len(self._files(f"*{_SUFFIX}")):
             _log.info("Going on: %d batches are finished already.", count)
 
     def find(self, items: Sequence[str]) -> Batch | None:
@@ -61,14 +62,15 @@ class FinishedBatches:
 
         A damaged file is logged as a warning, removed, and counts as absent.
         """
-        if self._folder is None:
-            return None
-        for path in self._folder.glob(f"{self._key(items)}.*{_SUFFIX}"):
-            content = path.read_bytes()
+        for path in self._files(f"{self._key(items)}.*{_SUFFIX}"):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
             if path.name.split(".")[1] == bytes_digest(content):
                 return _unpacked(content)
             _log.warning("A finished batch is damaged and will be computed again: %s", path)
-            path.unlink()
+            path.unlink(missing_ok=True)
         return None
 
     def publish(self, items: Sequence[str], batch: Batch) -> None:
@@ -80,9 +82,17 @@ class FinishedBatches:
         if self._folder is not None:
             content = _packed(batch)
             name = f"{self._key(items)}.{bytes_digest(content)}{_SUFFIX}"
-            with atomic_file(self._folder / name) as temporary:
+            # The folder goes when somebody publishes the artifact, and with it the need for this batch.
+            with suppress(FileNotFoundError), atomic_file(self._folder / name) as temporary:
                 temporary.write_bytes(content)
         interruption.heed()
+
+    def _files(self, pattern: str) -> Sequence[Path]:
+        """Return the files that are there; whoever publishes the artifact may remove them at any time."""
+        if self._folder is not None:
+            with suppress(FileNotFoundError):
+                return list(self._folder.glob(pattern))
+        return ()
 
     def _key(self, items: Sequence[str]) -> str:
         return json_digest({"items": list(items), "made_by": self._made_by})[:32]

@@ -1,7 +1,6 @@
 """A store that builds again what it has already, to see whether the result is the same."""
 
 import logging
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +12,7 @@ from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memor
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.sameness import compare_builds
+from moongate.artifacts.shards import Shard, ShardDone
 from moongate.artifacts.store import Obtained, Store
 
 R = TypeVar("R", bound=Ref)
@@ -39,6 +39,11 @@ class Rebuilding(Store):
                 return super().obtain(recipe, build)
             return self._build_again(recipe, build)
 
+    def share(self, recipe: Recipe[Any], shard: Shard, compute: Callable[[], ShardDone]) -> ShardDone:
+        """Have a shard of a second build computed: that the store has the artifact is no reason not to."""
+        with self._sharing(recipe, shard):
+            return compute()
+
     def _build_again(self, recipe: Recipe[R], build: Callable[[Path], BuildFacts | None]) -> Obtained[R]:
         started = perf_counter()
         restart_peak_memory()
@@ -46,7 +51,7 @@ class Rebuilding(Store):
         with self._workspace(address, "rebuilding") as folder:
             facts = build(folder) or BuildFacts()
             sameness = compare_builds(address, self.manifest(recipe.ref).files, folder)
-        shutil.rmtree(self._scratch(recipe), ignore_errors=True)
+        self._drop_scratch(recipe)
         if sameness.differing:
             _log.warning("A second build of %s/%s is %s.", recipe.stage, recipe.digest[:12], sameness)
         wall_s = perf_counter() - started

@@ -43,12 +43,16 @@ class ShardDone:
     Attributes:
         batches: how many it has, those that an earlier attempt had finished included.
         unet_evals: samples that went through the UNet for them, in whichever attempt.
-        device: what computed them.
+        device: what computed them; empty when nothing was computed.
     """
 
     batches: int
     unet_evals: int
     device: str
+
+
+NOTHING_TO_DO = ShardDone(batches=0, unet_evals=0, device="")
+"""What it costs when the store has the artifact already."""
 
 
 def shards(num_items: int, batch_size: int, workers: int) -> tuple[Shard, ...]:

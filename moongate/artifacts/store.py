@@ -31,7 +31,7 @@ from moongate.artifacts.peak_memory import peak_memory_bytes, restart_peak_memor
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import Ref
 from moongate.artifacts.room import require_room, require_writable, writing_explained
-from moongate.artifacts.shards import Shard
+from moongate.artifacts.shards import NOTHING_TO_DO, Shard, ShardDone
 from moongate.errors import StoreError
 
 __all__ = ["BuildFacts", "Manifest", "Obtained", "Store"]
@@ -170,9 +170,28 @@ class Store:
         facts = replace(self.manifest(recipe.ref).facts, unet_evals=0)
         return Obtained(recipe.ref, True, perf_counter() - started, facts, peak_memory_bytes())
 
+    def share(self, recipe: Recipe[Any], shard: Shard, compute: Callable[[], ShardDone]) -> ShardDone:
+        """Have a shard of a build computed, unless nobody needs it: the store has the artifact by now.
+
+        Args:
+            recipe: of the whole artifact.
+            shard: which share of its batches.
+            compute: computes it and leaves its batches in the scratch folder; nobody computes the same shard
+                beside this process.
+        """
+        with self._sharing(recipe, shard):
+            if self.find(recipe) is not None:
+                return NOTHING_TO_DO
+            done = compute()
+            # Another run may have published meanwhile. It has removed what it did not need, but what was left
+            # here after that would stay: the last of the shards to come here removes it.
+            if self.find(recipe) is not None:
+                self._drop_scratch(recipe)
+            return done
+
     @contextmanager
-    def sharing(self, recipe: Recipe[Any], shard: Shard) -> Iterator[None]:
-        """Hold the lock of a shard, so that nobody computes the same one beside this process."""
+    def _sharing(self, recipe: Recipe[Any], shard: Shard) -> Iterator[None]:
+        """Hold the lock of a shard."""
         name = f"{recipe.stage}-{recipe.digest}.{shard.index}-of-{shard.count}.lock"
         with exclusive(self.root / "locks" / name):
             yield
@@ -191,6 +210,9 @@ class Store:
 
     def _scratch(self, recipe: Recipe[Any]) -> Path:
         return self.root / "scratch" / recipe.stage / recipe.digest
+
+    def _drop_scratch(self, recipe: Recipe[Any]) -> None:
+        shutil.rmtree(self._scratch(recipe), ignore_errors=True)
 
     def _mark_used(self, folder: Path) -> None:
         """Say that an artifact is needed from now on, so that it is not removed as unused.
@@ -236,7 +258,7 @@ class Store:
             sync_tree(building)
             building.rename(address)
             sync_folder(address.parent)
-        shutil.rmtree(self._scratch(recipe), ignore_errors=True)
+        self._drop_scratch(recipe)
         return facts
 
     @contextmanager

@@ -157,16 +157,20 @@ def do_shard(
     Raises:
         MoongateError, StopError: as `evaluate` does.
     """
-    from moongate.evaluation.galleries import look_at_shard
-
     instruments = _find(config, inputs)
     recipe_ = _recipe(config, inputs, instruments)
-    with context.store.sharing(recipe_, shard), _device(context) as device:
-        sets, eyes = _open(inputs, context.store).sets, _load(instruments, config.batch_size, device)
-        finished = context.finished_batches(recipe_, device)
-        share = sum(len(pictures.items) for pictures in sets) // shard.count
-        with context.progress.track(STAGE, share) as advance:
-            return ShardDone(look_at_shard(sets, shard, eyes, finished, advance), 0, device)
+
+    def compute() -> ShardDone:
+        from moongate.evaluation.galleries import look_at_shard
+
+        with _device(context) as device:
+            sets, eyes = _open(inputs, context.store).sets, _load(instruments, config.batch_size, device)
+            finished = context.finished_batches(recipe_, device)
+            share = sum(len(pictures.items) for pictures in sets) // shard.count
+            with context.progress.track(STAGE, share) as advance:
+                return ShardDone(look_at_shard(sets, shard, eyes, finished, advance), 0, device)
+
+    return context.store.share(recipe_, shard, compute)
 
 
 @contextmanager

@@ -123,12 +123,13 @@ def do_shard(config: InvertConfig, inputs: InvertInputs, shard: Shard, context: 
     Raises:
         MoongateError, StopError: as `invert` does.
     """
-    with (
-        context.store.sharing(recipe(config, inputs), shard),
-        _prepared(config, inputs, context) as work,
-    ):
-        batches = work.invert_shard(shard, context.progress)
-        return ShardDone(batches, work.evaluations, work.device)
+
+    def compute() -> ShardDone:
+        with _prepared(config, inputs, context) as work:
+            batches = work.invert_shard(shard, context.progress)
+            return ShardDone(batches, work.evaluations, work.device)
+
+    return context.store.share(recipe(config, inputs), shard, compute)
 
 
 @contextmanager

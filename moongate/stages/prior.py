@@ -106,14 +106,16 @@ def do_shard(config: PriorConfig, inputs: PriorInputs, shard: Shard, context: St
     Raises:
         MoongateError, StopError: as `prior` does.
     """
-    from moongate.sampling.class_pictures import PURPOSE, class_orders
 
-    with (
-        context.store.sharing(recipe(config, inputs), shard),
-        _prepared(config, inputs, context) as studio,
-    ):
-        batches = studio.draw_shard(class_orders(inputs.prompt, config), shard, context.progress, PURPOSE)
-        return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+    def compute() -> ShardDone:
+        from moongate.sampling.class_pictures import PURPOSE, class_orders
+
+        with _prepared(config, inputs, context) as studio:
+            orders = class_orders(inputs.prompt, config)
+            batches = studio.draw_shard(orders, shard, context.progress, PURPOSE)
+            return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+
+    return context.store.share(recipe(config, inputs), shard, compute)
 
 
 @contextmanager

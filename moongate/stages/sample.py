@@ -114,14 +114,15 @@ def do_shard(config: SampleConfig, inputs: SampleInputs, shard: Shard, context: 
     Raises:
         MoongateError, StopError: as `sample` does.
     """
-    from moongate.sampling.sample_sets import PURPOSE, orders_of
 
-    with (
-        context.store.sharing(recipe(config, inputs), shard),
-        _prepared(config, inputs, context) as (planned, studio),
-    ):
-        batches = studio.draw_shard(orders_of(planned), shard, context.progress, PURPOSE)
-        return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+    def compute() -> ShardDone:
+        from moongate.sampling.sample_sets import PURPOSE, orders_of
+
+        with _prepared(config, inputs, context) as (planned, studio):
+            batches = studio.draw_shard(orders_of(planned), shard, context.progress, PURPOSE)
+            return ShardDone(batches, studio.counter.evaluations, str(studio.model.device))
+
+    return context.store.share(recipe(config, inputs), shard, compute)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What a build that was killed leaves for the next one: taken up whole and unchanged, or not at all."""
 
 import logging
+import shutil
 import signal
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -37,6 +39,34 @@ def test_a_later_process_finds_every_bit_of_a_batch(finished: FinishedBatches, t
     assert found.arrays.keys() == BATCH.arrays.keys()
     for name, array in BATCH.arrays.items():
         assert (found.arrays[name].dtype, found.arrays[name].tobytes()) == (array.dtype, array.tobytes())
+
+
+def test_a_batch_that_vanishes_before_it_is_read_counts_as_absent(
+    finished: FinishedBatches, tmp_path: Path
+) -> None:
+    (path,) = tmp_path.glob("*.safetensors")
+    path.unlink()
+    path.symlink_to(tmp_path / "gone")
+    assert finished.find(["a", "b"]) is None
+
+
+def test_a_folder_that_is_removed_meanwhile_costs_batches_and_no_build(tmp_path: Path) -> None:
+    folder, over = tmp_path / "batches", Event()
+
+    def remove() -> None:
+        while not over.is_set():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    remover = Thread(target=remove)
+    remover.start()
+    try:
+        batches = FinishedBatches(folder)
+        for number in range(100):
+            batches.publish([str(number)], BATCH)
+            batches.find([str(number)])
+    finally:
+        over.set()
+        remover.join()
 
 
 @pytest.mark.parametrize("items", [["a"], ["b", "a"], ["a", "b", "c"], ["ab"], []])

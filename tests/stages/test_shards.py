@@ -1,12 +1,16 @@
 """What shards leave behind is what the build would have computed, to the byte, and nothing is left to do."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from moongate.artifacts.shards import Shard, shards
+from moongate.artifacts.rebuilding import Rebuilding
+from moongate.artifacts.shards import NOTHING_TO_DO, Shard, shards
 from moongate.config import CacheConfig, InvertConfig, PriorConfig, SampleConfig
+from moongate.progress import Silent
 from moongate.prompts import PromptRow
 from moongate.stages import cache, invert, prior, sample
 from moongate.stages.context import StageContext
@@ -55,6 +59,44 @@ def test_an_artifact_made_from_shards_is_that_of_an_undivided_build(
     found = perform(config, inputs, divided)
     assert files(divided, found.ref) == files(whole, undivided.ref)
     assert found.facts.unet_evals == undivided.facts.unet_evals
+
+
+@pytest.mark.parametrize("made", [sampled, inverted, drawn])
+def test_a_shard_of_what_another_run_has_published_is_not_computed(
+    made: Callable, base, context: StageContext, put_images
+) -> None:
+    module, config, inputs = made(base, context, put_images)
+    getattr(module, module.STAGE)(config, inputs, context)
+    assert module.do_shard(config, inputs, Shard(0, 2), context) == NOTHING_TO_DO
+    assert not (context.store.root / "scratch" / module.STAGE / module.recipe(config, inputs).digest).exists()
+
+
+def test_a_shard_that_ends_after_another_run_has_published_leaves_nothing(
+    base, context: StageContext, put_images
+) -> None:
+    module, config, inputs = drawn(base, context, put_images)
+    recipe = module.recipe(config, inputs)
+
+    class PublishesMeanwhile(Silent):
+        """Stands for another run, which is done when this one begins to draw."""
+
+        def track(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+            module.prior(config, inputs, replace(context, progress=Silent()))
+            return super().track(description, total)
+
+    done = module.do_shard(config, inputs, Shard(0, 2), replace(context, progress=PublishesMeanwhile()))
+    assert done.batches == 2
+    assert context.store.find(recipe)
+    assert not (context.store.root / "scratch" / "prior" / recipe.digest).exists()
+
+
+def test_a_second_build_that_is_forced_has_its_shards_computed(
+    base, context: StageContext, put_images
+) -> None:
+    module, config, inputs = drawn(base, context, put_images)
+    module.prior(config, inputs, context)
+    again = replace(context, store=Rebuilding(context.store.root))
+    assert module.do_shard(config, inputs, Shard(0, 2), again).batches == 2
 
 
 def test_a_shard_that_is_done_again_computes_only_what_its_first_attempt_had_not_finished(
