@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from moongate import watchdog
 from moongate.artifacts.durability import atomic_file
 from moongate.artifacts.peak_memory import peak_memory_bytes
 from moongate.artifacts.room import writing_explained
@@ -25,7 +26,6 @@ from moongate.artifacts.store import Obtained
 from moongate.config import RunConfig
 from moongate.errors import InputError, StoreError
 from moongate.redaction import redacted
-from moongate.watchdog import verdict
 
 Verb = Literal["ingest", "prior", "cache", "train", "invert", "sample", "evaluate", "record"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -212,6 +212,7 @@ def going_on(root: Path, record: RunRecord) -> Iterator[Run]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "run.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        watchdog.forget(folder)
         run = Run(folder, record)
         run._write(stages=_earlier_entries(folder))
         try:
@@ -280,7 +281,7 @@ def _read(folder: Path) -> RunRecord | None:
     except (FileNotFoundError, ValidationError):
         return None
     if record.status == "running" and not _is_alive(folder):
-        return record.model_copy(update={"status": "interrupted", "error": verdict(folder)})
+        return record.model_copy(update={"status": "interrupted", "error": watchdog.verdict(folder)})
     return record
 
 

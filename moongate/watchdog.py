@@ -136,6 +136,15 @@ def verdict(folder: Path) -> str | None:
     return f"{lines[0]} Where it hung: {folder / REPORT_NAME}" if len(lines) > 1 else None
 
 
+def forget(folder: Path) -> None:
+    """Remove the report of an earlier attempt, which would explain how a later one ended.
+
+    Args:
+        folder: where reports of that work are left; call this before any work of the new attempt.
+    """
+    (folder / REPORT_NAME).unlink(missing_ok=True)
+
+
 def sentence(purpose: str, limit_s: float) -> str:
     """Say what a watchdog does, as a sentence."""
     return f"The watchdog ended {purpose}: it made no progress for {limit_s:g} s."

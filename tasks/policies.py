@@ -23,13 +23,12 @@ from moongate.watchdog import REPORT_NAME, Watched, limit_of, watched
 from tasks.exhibits import exhibit
 from tasks.labels import flush_reports, label_with_device, label_with_stage, task_run_name
 from tasks.progress import current_progress
+from tasks.transience import is_lost_connection
 from tasks.workplace import Workplace
 
 C = TypeVar("C")
 N = TypeVar("N")
 R = TypeVar("R", bound=Ref)
-
-TRANSIENT = (ConnectionError, TimeoutError)
 
 
 def is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
@@ -37,7 +36,7 @@ def is_transient(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> 
     try:
         state.result()
     except BaseException as error:  # noqa: BLE001 - whatever the task raised is what is asked about
-        return isinstance(error, TRANSIENT) or isinstance(error.__cause__, TRANSIENT)
+        return is_lost_connection(error)
     return False
 
 

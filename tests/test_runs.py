@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moongate import watchdog
 from moongate.artifacts.refs import AdapterRef
 from moongate.artifacts.store import BuildFacts, Obtained
 from moongate.config import RunConfig
@@ -73,6 +74,23 @@ def test_a_run_is_running_while_its_process_holds_the_lock_and_interrupted_after
         left_behind = (run_folder(tmp_path, name) / "run.json").read_bytes()
     (run_folder(tmp_path, name) / "run.json").write_bytes(left_behind)
     assert load_run(tmp_path, name).status == "interrupted"
+
+
+def test_what_the_watchdog_said_of_an_earlier_attempt_does_not_explain_how_a_later_one_was_killed(
+    tmp_path: Path,
+) -> None:
+    record = record_of("r20261121-081500-duck-0001")
+    folder = run_folder(tmp_path, record.run_id)
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(record.model_dump_json())
+    report = watchdog.sentence("train tuned", 60) + "\nthe stack of every thread\n"
+    (folder / watchdog.REPORT_NAME).write_text(report)
+    assert str(load_run(tmp_path, "last").error).startswith("The watchdog ended train tuned")
+    with going_on(tmp_path, record.model_copy(update={"attempt": 2})):
+        left_behind = (folder / "run.json").read_bytes()
+    (folder / "run.json").write_bytes(left_behind)
+    killed = load_run(tmp_path, "last")
+    assert (killed.status, killed.attempt, killed.error) == ("interrupted", 2, None)
 
 
 def test_a_further_attempt_keeps_the_entries_of_the_earlier_one(tmp_path: Path) -> None:

@@ -46,7 +46,19 @@ class Axis:
 
 
 def combinations(axes: Sequence[Axis], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Return all combinations of the axes as overrides, or `count` of them drawn by `seed`."""
+    """Return all combinations of the axes as overrides, or `count` of them drawn by `seed`.
+
+    Raises:
+        ConfigError: when two axes vary one setting, or the grid has fewer than `count` combinations.
+    """
+    keys = [axis.key for axis in axes]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise ConfigError(
+            f"two axes vary {twice}",
+            where=" ".join(f"--grid {twice}={','.join(axis.values)}" for axis in axes if axis.key == twice),
+            why="a run has one value of each setting, so the last axis would silently win",
+            fix="put all values of a setting into one --grid",
+        )
     return every_combination(axes) if count is None else some_combinations(axes, count, seed)
 
 

@@ -37,7 +37,7 @@ _REMOVING = ".removing-"
 # What a writer or a removal leaves that was killed.
 _DEAD_FILES = (
     *(f"{place}/{_REMOVING}*" for place in ("artifacts/*", "scratch/*", "tables/*", "runs")),
-    *(f"{place}.*.tmp" for place in ("", "index/", "runs/*/", "runs/*/*/", "tables/*/")),
+    *(f"{place}.*.tmp" for place in ("", "index/", "runs/*/", "runs/*/*/", "campaigns/*/", "tables/*/")),
 )
 
 
@@ -131,7 +131,8 @@ def _dropped_run(root: Path, run: RunRecord, policy: Policy) -> Garbage:
     folder = run_folder(root, run.run_id)
     tables = sorted((root / "tables").glob(f"*/{run.run_id}.*.parquet"))
     locks = tuple(folder.glob("run.lock"))
-    return _garbage("run", run.run_id, (folder, *tables), policy.grace, locks)
+    # The folder last: a removal that is killed in between leaves a run that is dropped again, tables and all.
+    return _garbage("run", run.run_id, (*tables, folder), policy.grace, locks)
 
 
 def _needed(store: Store, runs: Sequence[RunRecord]) -> set[str]:

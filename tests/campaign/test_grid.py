@@ -30,6 +30,13 @@ def test_more_or_fewer_than_there_are_cannot_be_drawn(count: int) -> None:
         combinations(AXES, count, seed=0)
 
 
+@pytest.mark.parametrize("count", [None, 1])
+def test_a_setting_that_two_axes_vary_is_refused(count: int | None) -> None:
+    with pytest.raises(ConfigError, match="two axes vary train.steps") as caught:
+        combinations([*AXES, Axis.parse("train.steps=800")], count, seed=0)
+    assert caught.value.where == "--grid train.steps=100,200,400 --grid train.steps=800"
+
+
 @pytest.mark.parametrize("text", ["train.steps", "train.steps=", "train.steps=1,,2", "train.steps=1,1"])
 def test_an_axis_without_proper_values_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="no axis"):

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,24 @@ from moongate.runs import list_runs, run_folder
 from tests.past_runs import past_run, run_id
 
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print(); sys.stdin.read()"
+KILLED_AT_ITS_SECOND_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from moongate.artifacts.store import Store
+from moongate.history.garbage import Policy, find_garbage, remove
+
+renames = []
+
+def hook(event, _):
+    if event == "os.rename":
+        renames.append(event)
+        if len(renames) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(hook)
+store = Store(Path(sys.argv[1]))
+remove(store, find_garbage(store, Policy(keep_runs=0))[0])
+"""
 AT_ONCE = timedelta(0)
 
 
@@ -92,6 +111,34 @@ def test_runs_beyond_the_newest_are_dropped_and_take_their_tables_along(store: S
     assert [run.run_id for run in list_runs(store.root)] == [run_id(2)]
     assert [table.exists() for table in tables] == [False, True]
     assert store.folder(AdapterRef(new.stages[0].digest)).exists()
+
+
+def test_a_removal_that_is_killed_half_way_is_taken_up_again_and_orphans_no_table(store: Store) -> None:
+    run = past_run(store, 1)
+    tables = [store.root / "tables" / name / f"{run.run_id}.run.0.parquet" for name in ("runs", "stages")]
+    for table in tables:
+        table.parent.mkdir(parents=True)
+        table.write_bytes(b"rows")
+    age(store.root, days=2)
+    command = [sys.executable, "-c", KILLED_AT_ITS_SECOND_RENAME, str(store.root)]
+    killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(Path.cwd())}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(table.exists() for table in tables) == [False, True]
+    again = [item for item in find_garbage(store, Policy(keep_runs=0)) if item.kind == "run"]
+    assert [remove(store, item).state for item in again] == ["removed"]
+    assert not any(table.exists() for table in tables)
+    for item in find_garbage(store, Policy()):
+        remove(store, item)
+    assert not [path for path in (store.root / "tables").rglob("*") if path.is_file()]
+
+
+def test_what_a_killed_writer_left_of_a_campaign_is_removed(store: Store) -> None:
+    half = store.root / "campaigns" / "batch-20261121-100000-0002" / ".campaign.json.0123.tmp"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"{")
+    age(store.root, days=2)
+    assert [remove(store, item).state for item in find_garbage(store, Policy())] == ["removed"]
+    assert list(half.parent.iterdir()) == []
 
 
 def test_what_is_newer_than_the_grace_period_stays(store: Store) -> None:
