@@ -21,7 +21,7 @@ class UnusableFoldersError(InputError):
 
     def __init__(self, faults: Mapping[str, InputError]) -> None:
         super().__init__(
-            f"{len(faults)} of the folders cannot be used" if len(faults) > 1 else "a folder cannot be used",
+            "; ".join(_in_short(role, fault) for role, fault in faults.items()),
             where=", ".join(faults),
             why="".join(f"\n  [{role}] {fault}" for role, fault in faults.items()),
             fix="do as said for each, then the same command again",
@@ -30,6 +30,12 @@ class UnusableFoldersError(InputError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.faults,))
+
+
+def _in_short(role: str, fault: InputError) -> str:
+    """Name a folder, what is wrong with it, and the files that it is about."""
+    files = fault.account.named() if isinstance(fault, RejectedInputsError) else ""
+    return f"in the {role} folder, {fault.where}: {fault.what}{f' ({files})' if files else ''}"
 
 
 def take_in(given: Ingredients, perform: Perform) -> dict[str, ImageSetRef]:

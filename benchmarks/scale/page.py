@@ -139,10 +139,14 @@ def _conclusion(exported: Scenario, adapter: Scenario) -> str:
 
 def _night_row(one: Scenario) -> str:
     night = one.night
-    count = f"{one.devices:,}" if one.devices else f"not even {MOST_DEVICES:,}"
+    hours = f"{night.seconds / HOUR_S:.1f}"
+    if one.devices is None:
+        count, hours = f"more than {MOST_DEVICES:,} ({hours} h with those)", "-"
+    else:
+        count = f"{one.devices:,}"
     shares = (night.device_share, night.store_share, night.server_share)
     cells = " | ".join(f"{share:.0%}" for share in shares)
-    return f"| {one.name} | {count} | {night.seconds / HOUR_S:.1f} | {cells} |"
+    return f"| {one.name} | {count} | {hours} | {cells} |"
 
 
 def _limit_row(one: Scenario) -> str:

@@ -90,7 +90,8 @@ def _why_reused(store: Store, run: RunRecord, entry: StageEntry, earlier: Sequen
 def _why_built(store: Store, entry: StageEntry, earlier: Sequence[_Earlier]) -> str:
     alike = [one for one in earlier if (one.entry.stage, one.entry.role) == (entry.stage, entry.role)]
     if not alike:
-        return f"no earlier run in this store has a {entry.stage} {entry.role}"
+        article = "an" if entry.stage[0] in "aeiou" else "a"
+        return f"no earlier run in this store has {article} {entry.stage} {entry.role}"
     if same := [one.run_id for one in alike if one.entry.digest == entry.digest]:
         return f"the recipe is that of {same[0]}, but the store had lost the artifact (removed or damaged)"
     if (own := _stated(store, entry.digest)) is None:

@@ -70,6 +70,12 @@ class Account:
         offered = len(self.verdicts) - self.count("ignored") - self.count("companion")
         return f"{self.count('rejected')} of {offered} inputs cannot be used"
 
+    def named(self) -> str:
+        """Return the rejected files by name on one line, safe for a terminal; of many, the first."""
+        places = [verdict.place for verdict in self.verdicts if verdict.verdict == "rejected"]
+        more = f" and {len(places) - SHOWN_PER_GROUP:,} more" if len(places) > SHOWN_PER_GROUP else ""
+        return ", ".join(places[:SHOWN_PER_GROUP]) + more
+
     def text(self) -> str:
         """Return the groups as indented lines; empty when nothing is rejected."""
         return "".join(line for group in self.groups() for line in _group_text(group))

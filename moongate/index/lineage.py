@@ -1,10 +1,10 @@
-"""Which run repeats which: families of runs, each as a list with depths."""
+"""Which run repeats which: families of runs, each as a list with depths; and which one another replaced."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from moongate.runs import RunRecord
+from moongate.runs import VERBS, RunRecord
 
 DEEPEST = 6
 """Deeper repetitions are indented no further, or a phone would show nothing of them."""
@@ -41,6 +41,20 @@ def lineage_of(runs: Sequence[RunRecord]) -> Lineage:
     founders = [run for run in known.values() if run.run_id in children and run.parent not in known]
     families = tuple(tuple(_descent(run.run_id, known, children)) for run in reversed(founders))
     return Lineage({parent: tuple(found) for parent, found in children.items()}, families)
+
+
+def replaced_runs(runs: Iterable[RunRecord]) -> frozenset[str]:
+    """Return the ids of the runs after which one with the same settings, and no shorter, was completed."""
+    found: set[str] = set()
+    # How far the later completed runs of some settings went, as a place among the stages.
+    farthest: dict[str, int] = {}
+    for run in sorted(runs, key=lambda run: run.started_utc, reverse=True):
+        settings, last = run.config.model_dump_json(), VERBS.index(run.until)
+        if farthest.get(settings, -1) >= last:
+            found.add(run.run_id)
+        if run.status == "completed":
+            farthest[settings] = max(last, farthest.get(settings, -1))
+    return frozenset(found)
 
 
 def _descent(

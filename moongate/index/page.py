@@ -14,7 +14,7 @@ from moongate.artifacts.store import Store
 from moongate.campaign.record import list_campaigns
 from moongate.index.campaigns import campaign_view, memberships
 from moongate.index.comparison import Comparisons
-from moongate.index.lineage import Lineage, Relative, lineage_of
+from moongate.index.lineage import Lineage, Relative, lineage_of, replaced_runs
 from moongate.index.pictures import PictureFolder
 from moongate.index.readings import Readings
 from moongate.index.rows import BADGES, SHORT_ID, Surroundings, badges_of, day_and_time, run_row
@@ -33,7 +33,9 @@ def build_index(store: Store, pictures: PictureFolder) -> IndexPage:
     """
     runs, campaigns = list_runs(store.root), list_campaigns(store.root)
     known, lineage = {run.run_id: run for run in runs}, lineage_of(runs)
-    around = Surroundings(store.root, frozenset(known), lineage.children, memberships(campaigns))
+    around = Surroundings(
+        store.root, frozenset(known), lineage.children, memberships(campaigns), replaced_runs(runs)
+    )
     readings, comparisons = Readings(store), Comparisons()
     rows = []
     for run in runs:

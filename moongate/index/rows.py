@@ -39,12 +39,14 @@ class Surroundings:
         known: ids of all runs on the page.
         children: of each run, the ids of those that repeat it.
         memberships: of each run, the campaigns that it was a member of.
+        replaced: ids of the runs in whose place a later one was completed.
     """
 
     root: Path
     known: frozenset[str]
     children: Mapping[str, Sequence[str]]
     memberships: Mapping[str, tuple[Membership, ...]]
+    replaced: frozenset[str]
 
 
 def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around: Surroundings) -> RunRow:
@@ -63,7 +65,7 @@ def run_row(run: RunRecord, readings: Readings, pictures: PictureFolder, around:
         portrait=pictures.portrait(portrait) if portrait else None,
         strip=album.strip if album else None,
         badges=badges_of(run),
-        reason=_reason(run),
+        reason=_reason(run, run.run_id in around.replaced),
         detail=run.error if run.error and "\n" in run.error.strip() else "",
         shares=_shares(verdict),
         training=_training(readings.fit(run)),
@@ -102,15 +104,19 @@ def _report(run: RunRecord, root: Path) -> str:
     return f"runs/{run.run_id}/report.html" if there else ""
 
 
-def _reason(run: RunRecord) -> str:
+def _reason(run: RunRecord, is_replaced: bool) -> str:  # noqa: FBT001 - a fact about the run
+    done = [entry.stage for entry in run.current()]
     if run.error:
         return run.error.strip().splitlines()[0]
-    if run.status in ("interrupted", "running"):
-        done = [entry.stage for entry in run.current()]
+    if run.status == "running":
+        return (
+            f"Running; the last stage that ended is {done[-1]}."
+            if done
+            else "Running; no stage has ended yet."
+        )
+    if run.status == "interrupted":
         where = f"after {done[-1]}" if done else "before its first stage was done"
-        if run.status == "running":
-            return f"It was {where} when this page was made."
-        return f"It was stopped {where}; the same command goes on from there."
+        return f"It was stopped {where}{'' if is_replaced else '; the same command goes on from there'}."
     if run.verdict_reason:
         return sentence(run.verdict_reason)
     if run.until not in ("evaluate", "record"):

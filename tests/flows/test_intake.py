@@ -50,6 +50,10 @@ def test_every_folders_faults_are_told_at_once_before_any_work_and_kept_in_the_t
     assert "gone.png, line 5: there is no file 'gone.png'" in message
     run = list_runs(home)[0]
     assert (run.status, run.stages) == ("failed", ())
+    first_line = str(run.error).partition("\n")[0]
+    assert f"in the train folder, {mistaken.subject.folder}: 1 of 4 inputs" in first_line
+    assert "(0.png, line 1)" in first_line
+    assert "(extra.gif)" in first_line
     rows = pd.read_parquet(home / "tables" / "inputs" / f"{run.run_id}.ingest.0.parquet")
     assert rows.groupby("role")["file_name"].count().to_dict() == {"evaluation": 5, "holdout": 5, "train": 4}
     rejected = rows[rows["verdict"] == "rejected"]

@@ -26,6 +26,7 @@ def test_the_first_run_has_nothing_to_be_compared_with(store: Store) -> None:
     assert why(store, run, "train") == (
         "train tuned was built: no earlier run in this store has a train tuned"
     )
+    assert why(store, run, "evaluate").endswith("no earlier run in this store has an evaluate all")
 
 
 def test_a_reused_stage_names_the_run_that_built_it(store: Store) -> None:

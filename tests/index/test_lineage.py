@@ -1,5 +1,6 @@
 from moongate.config import RunConfig
-from moongate.index.lineage import DEEPEST, lineage_of
+from moongate.index.lineage import DEEPEST, lineage_of, replaced_runs
+from moongate.overrides import with_overrides
 from moongate.runs import RunRecord
 
 
@@ -27,3 +28,17 @@ def test_a_long_chain_is_indented_only_so_far() -> None:
     (family,) = lineage_of(runs).families
     assert len(family) == 2000
     assert max(one.depth for one in family) == DEEPEST
+
+
+def test_a_run_is_replaced_by_a_later_completed_one_of_the_same_settings_that_went_as_far() -> None:
+    stopped = run("stopped", minute=1).model_copy(update={"status": "interrupted"})
+
+    def later(**changes: object) -> RunRecord:
+        return run("later", minute=2).model_copy(update={"status": "completed", **changes})
+
+    other = with_overrides(RunConfig(), ["seed=9"])
+    assert replaced_runs([later(), stopped]) == {"stopped"}
+    assert replaced_runs([later(until="cache"), stopped]) == frozenset()
+    assert replaced_runs([later(status="failed"), stopped]) == frozenset()
+    assert replaced_runs([later(config=other), stopped]) == frozenset()
+    assert replaced_runs([stopped, later(started_utc=run("earlier").started_utc)]) == frozenset()

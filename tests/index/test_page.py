@@ -13,7 +13,9 @@ from moongate.artifacts.store import Store
 from moongate.campaign.outcomes import Outcome
 from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_folder
+from moongate.config import RunConfig
 from moongate.index.site import write_index
+from moongate.runs import RunRecord, going_on
 from tests.index_material import bare_run, run_id, shown_run
 from tests.page_reader import Reading
 from tests.run_material import HOSTILE, PROMPTS
@@ -215,3 +217,26 @@ def test_an_empty_store_gets_a_page_that_says_how_to_begin(tmp_path: Path) -> No
     assert "No runs yet" in page.text
     assert "moongate run" in page.text
     assert not page.all("script")
+
+
+def test_a_run_that_is_going_on_says_which_stage_ended_last(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record = RunRecord(run_id=run_id(1), started_utc="2026-11-21T08:00:00.000+00:00", config=RunConfig())
+
+    def told() -> str:
+        return row(write_index(store).read_text(encoding="utf-8"), 1).text
+
+    with going_on(tmp_path, record) as run:
+        assert "Running; no stage has ended yet." in told()
+        run.add_record(0.1)
+        assert "Running; the last stage that ended is record." in told()
+
+
+def test_a_stopped_run_is_not_to_be_gone_on_with_once_another_has_taken_its_place(tmp_path: Path) -> None:
+    store, advice = Store(tmp_path), "the same command goes on from there"
+    bare_run(store, 1)
+    assert advice in row(write_index(store).read_text(encoding="utf-8"), 1).text
+    bare_run(store, 2, status="completed")
+    told = row(write_index(store).read_text(encoding="utf-8"), 1).text
+    assert "It was stopped before its first stage was done." in told
+    assert advice not in told
