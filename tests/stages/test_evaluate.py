@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from moongate.artifacts.shards import shards
+from moongate.artifacts.shards import NOTHING_TO_DO, shards
 from moongate.artifacts.store import Store
 from moongate.config import EvaluateConfig, GateConfig
 from moongate.errors import InputError, NumericsError
@@ -281,6 +281,7 @@ def test_shards_of_torn_sets_see_every_picture_and_change_no_figure(
         for context in (whole, divided)
     )
     assert (found.cached, found.ref, second) == (False, undivided.ref, first)
+    assert [do_shard(config, torn, part, divided) for part in parts] == [NOTHING_TO_DO] * len(parts)
 
 
 def test_a_text_that_has_no_feature_loses_its_pictures_or_stops_the_stage(
