@@ -34,7 +34,7 @@ class Trouble:
 @contextmanager
 def troubled(api: str) -> Iterator[Trouble]:
     """Yield the trouble of a proxy before a Prefect API; there is none at first."""
-    trouble = Trouble()
+    trouble, server_url = Trouble(), api.rstrip("/").removesuffix("/api")
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
@@ -43,9 +43,7 @@ def troubled(api: str) -> Iterator[Trouble]:
                 self.give(trouble.status, b'{"detail": "in trouble"}')
                 return
             kept = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
-            request = Request(
-                api.rstrip("/").removesuffix("/api") + self.path, body or None, kept, method=self.command
-            )
+            request = Request(server_url + self.path, body or None, kept, method=self.command)
             try:
                 with urlopen(request, timeout=30) as answer:
                     self.give(answer.status, answer.read())
