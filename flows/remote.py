@@ -134,11 +134,12 @@ class _Journal:
 
     def news(self) -> list[Log]:
         """Return the lines that were not there before: those of the project, and warnings of anybody."""
-        fresh = [log for log in self._recent() if log.id is not None and log.id not in self._known]
-        self._known |= {log.id for log in fresh if log.id is not None}
+        # By id: a line that arrives late moves those after it from one page to the next.
+        fresh = {log.id: log for log in self._recent() if log.id is not None and log.id not in self._known}
+        self._known |= set(fresh)
         if fresh:
-            self._newest = max(log.timestamp for log in fresh)
-        return [log for log in fresh if log.name.startswith(OWN_LOGGER) or log.level >= WARNING]
+            self._newest = max(log.timestamp for log in fresh.values())
+        return [log for log in fresh.values() if log.name.startswith(OWN_LOGGER) or log.level >= WARNING]
 
     def _recent(self) -> list[Log]:
         """Return all lines since shortly before the newest known one, however many they are."""

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID
 
-import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_arguments_from_entrypoint
+from ruamel.yaml import YAML
 
 Schedules = dict[UUID, list[DeploymentSchedule]]
 
@@ -25,7 +25,7 @@ def deployment_names(project: Path, file: Path) -> list[str]:
         project: the folder that its entrypoints start from.
         file: relative to it.
     """
-    wanted = yaml.safe_load((project / file).read_text(encoding="utf-8"))["deployments"]
+    wanted = YAML(typ="safe", pure=True).load(project / file)["deployments"]
     return [f"{_flow_name(project, one['entrypoint'])}/{one['name']}" for one in wanted]
 
 
