@@ -1,13 +1,15 @@
 """Hand a flow run to a worker, and follow it in the terminal."""
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from logging import INFO, WARNING
+from typing import Any
 from uuid import UUID
 
-from httpx import TransportError
+from httpx import HTTPError, HTTPStatusError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     LogFilter,
@@ -28,6 +30,8 @@ LINGER_S = 3.0
 # Log lines of one run come in batches, and not in the order of their times.
 OVERLAP = timedelta(seconds=15)
 OWN_LOGGER = "moongate"
+# As many log lines as the server gives at once.
+PAGE = 200
 
 Say = Callable[[str, int], None]
 
@@ -40,9 +44,9 @@ def submit(deployment: str, parameters: Mapping[str, object]) -> FlowRun:
         parameters: of the flow; the deployment's own hold for what is not among them.
 
     Raises:
-        ConfigError: when the server has no such deployment.
+        ConfigError: when the server has no such deployment, or its flow does not take these parameters.
     """
-    with get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client, _explained(client, f"hand a run to {deployment!r}"):
         try:
             found = client.read_deployment_by_name(deployment)
         except ObjectNotFound as error:
@@ -53,6 +57,7 @@ def submit(deployment: str, parameters: Mapping[str, object]) -> FlowRun:
                 why=f"the server has {', '.join(known) or 'none'}",
                 fix="name one of these, or apply the deployments: moongate up",
             ) from error
+        _require_known(parameters, deployment, found.parameter_openapi_schema or {})
         return client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
 
 
@@ -60,32 +65,62 @@ def follow(flow_run_id: UUID, say: Say) -> State:
     """Say what a flow run logs and which states it comes to, until it has ended; return the last state.
 
     A server that does not answer is asked again: the run goes on without it, and so does this.
+
+    Raises:
+        ConfigError: when the server refuses to tell, or no longer has the run.
     """
-    with get_client(sync_client=True) as client:
-        journal, seen, answers = _Journal(client, flow_run_id), "", True
+    with get_client(sync_client=True) as client, _explained(client, f"follow flow run {flow_run_id}"):
+        watch, answers = _Watch(client, flow_run_id), True
         while True:
             try:
-                run, news = client.read_flow_run(flow_run_id), journal.news()
-            except TransportError as error:
+                state, lines = watch.look()
+            except HTTPError as error:
+                if not _passes(error):
+                    raise
                 if answers:
-                    say(f"the server does not answer ({type(error).__name__}); asking again", WARNING)
+                    say(f"the server does not answer ({_reason(error)}); asking again", WARNING)
                 answers = False
                 time.sleep(POLL_S)
                 continue
             answers = True
-            for log in news:
-                say(log.message, log.level)
-            if run.state is not None and run.state.name != seen:
-                seen = run.state.name or ""
-                say(_told(client, run, run.state), INFO)
-            if run.state is not None and run.state.is_final():
+            for message, level in lines:
+                say(message, level)
+            if state is not None and state.is_final():
                 break
             time.sleep(POLL_S)
         time.sleep(LINGER_S)
-        with suppress(TransportError):
-            for log in journal.news():
-                say(log.message, log.level)
-        return run.state
+        with suppress(HTTPError):
+            for message, level in watch.news():
+                say(message, level)
+        return state
+
+
+class _Watch:
+    """What is new about a flow run: its log, and its state where that has changed."""
+
+    def __init__(self, client: SyncPrefectClient, flow_run_id: UUID) -> None:
+        self._client = client
+        self._flow_run_id = flow_run_id
+        self._journal = _Journal(client, flow_run_id)
+        self._seen = ""
+
+    def look(self) -> tuple[State | None, list[tuple[str, int]]]:
+        """Return the state, and what there is to say with how much it matters.
+
+        What is lost in an error is told the next time.
+        """
+        run = self._client.read_flow_run(self._flow_run_id)
+        name, told = self._seen, []
+        if run.state is not None and run.state.name != self._seen:
+            name = run.state.name or ""
+            told = [(_told(self._client, run, run.state), INFO)]
+        lines = [*self.news(), *told]
+        self._seen = name
+        return run.state, lines
+
+    def news(self) -> list[tuple[str, int]]:
+        """Return the log lines that were not there before."""
+        return [(log.message, log.level) for log in self._journal.news()]
 
 
 class _Journal:
@@ -99,14 +134,23 @@ class _Journal:
 
     def news(self) -> list[Log]:
         """Return the lines that were not there before: those of the project, and warnings of anybody."""
+        # By id: a line that arrives late moves those after it from one page to the next.
+        fresh = {log.id: log for log in self._recent() if log.id is not None and log.id not in self._known}
+        self._known |= set(fresh)
+        if fresh:
+            self._newest = max(log.timestamp for log in fresh.values())
+        return [log for log in fresh.values() if log.name.startswith(OWN_LOGGER) or log.level >= WARNING]
+
+    def _recent(self) -> list[Log]:
+        """Return all lines since shortly before the newest known one, however many they are."""
         since = LogFilterTimestamp(after_=self._newest - OVERLAP) if self._newest else None
         wanted = LogFilter(flow_run_id=self._flow_run, timestamp=since)
-        found = self._client.read_logs(wanted, limit=200, sort=LogSort.TIMESTAMP_ASC)
-        fresh = [log for log in found if log.id is not None and log.id not in self._known]
-        self._known |= {log.id for log in fresh if log.id is not None}
-        if fresh:
-            self._newest = max(log.timestamp for log in fresh)
-        return [log for log in fresh if log.name.startswith(OWN_LOGGER) or log.level >= WARNING]
+        found: list[Log] = []
+        while True:
+            page = self._client.read_logs(wanted, limit=PAGE, offset=len(found), sort=LogSort.TIMESTAMP_ASC)
+            found += page
+            if len(page) < PAGE:
+                return found
 
 
 def _told(client: SyncPrefectClient, run: FlowRun, state: State) -> str:
@@ -126,3 +170,60 @@ def _nobody(client: SyncPrefectClient, pool: str) -> str:
         "POST", "/work_pools/{work_pool_name}/workers/filter", path_params=where, json=payload
     )
     return "" if answer.json() else ", and none is there: moongate up"
+
+
+def _require_known(parameters: Mapping[str, object], deployment: str, schema: Mapping[str, Any]) -> None:
+    """Refuse what the flow lacks: the server does not, and the run would fail at the worker."""
+    known = schema.get("properties", {})
+    if unknown := sorted(set(parameters) - set(known)):
+        raise ConfigError(
+            "the deployment is one of a flow with other parameters",
+            where=deployment,
+            why=f"it takes {', '.join(known) or 'none'}, and not {', '.join(unknown)}",
+            fix="name a deployment of a flow that takes them, such as rerun/sample",
+        )
+
+
+@contextmanager
+def _explained(client: SyncPrefectClient, intent: str) -> Iterator[None]:
+    """Turn what Prefect's client raises within into a ConfigError."""
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise _refusal(client, intent, "the server no longer has it", "start it again") from error
+    except HTTPStatusError as error:
+        fix = "mend what the server says, then the same command again"
+        if error.response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            fix = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server asks for"
+        raise _refusal(client, intent, _reason(error), fix) from error
+    except HTTPError as error:
+        fix = "look at the server (moongate status), then the same command again"
+        raise _refusal(client, intent, _reason(error), fix) from error
+
+
+def _refusal(client: SyncPrefectClient, intent: str, why: str, fix: str) -> ConfigError:
+    return ConfigError(
+        f"the Prefect server did not let us {intent}", where=str(client.api_url), why=why, fix=fix
+    )
+
+
+def _passes(error: HTTPError) -> bool:
+    """Tell whether an error is one of the server's troubles, and not its answer to what was asked."""
+    if not isinstance(error, HTTPStatusError):
+        return True
+    status = error.response.status_code
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    )
+
+
+def _reason(error: HTTPError) -> str:
+    if not isinstance(error, HTTPStatusError):
+        return str(error) or type(error).__name__
+    answer = error.response
+    try:
+        said = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        said = ""
+    return f"{answer.status_code} {answer.reason_phrase}{f': {said}' if said else ''}"

@@ -22,7 +22,7 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from flows.services.crew import running_url
+from flows.services.crew import HEARTBEAT_S, running_url
 from moongate.errors import ConfigError, MoongateError
 
 # A private server that dies refuses at once, so patience costs nothing: a first start migrates an empty
@@ -31,6 +31,8 @@ PRIVATE_TIMEOUT_S = 300
 USERS_TIMEOUT_S = 30
 FLUSH_TIMEOUT_S = 5
 
+# The server takes a run whose heart does not beat for dead.
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
 # Prefect's console handler is closed: the terminal shows progress, and its own handler shows warnings.
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
 CORE_LOGGERS = {"PREFECT_LOGGING_EXTRA_LOGGERS": "moongate"}
@@ -81,7 +83,7 @@ def prefect_api(home: Path) -> Iterator[Api]:
     Args:
         home: the folder of the records; a private server keeps its files in `home/prefect`.
     """
-    for name, value in (QUIET | CORE_LOGGERS).items():
+    for name, value in (QUIET | CORE_LOGGERS | HEARTBEAT).items():
         os.environ.setdefault(name, value)
     if url := configured_url(os.environ):
         yield Api(url, private=False)
@@ -127,7 +129,7 @@ def _private_server(home: Path) -> Iterator[str]:
     """Run a server on a free local port; its files are in `home`."""
     home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        slot = stack.enter_context(_free_slot(home))
+        slot, lock = stack.enter_context(_free_slot(home))
         log = stack.enter_context((home / f"{slot}.log").open("wb"))
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
@@ -145,7 +147,8 @@ def _private_server(home: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
             env=environment,
-            pass_fds=[listener.fileno()],
+            # With the lock, because a server that is still migrating its database outlives a killed command.
+            pass_fds=[listener.fileno(), lock.fileno()],
             # Ctrl-C is for the command alone, which still has states to report.
             start_new_session=True,
         )
@@ -172,13 +175,13 @@ def _flush_reports() -> None:
 
 
 @contextmanager
-def _free_slot(home: Path) -> Iterator[str]:
-    """Hold the first database name that no living command uses."""
+def _free_slot(home: Path) -> Iterator[tuple[str, IO[str]]]:
+    """Hold the first database name that no living server uses, and give it with its lock."""
     number = 0
     while True:
         with (home / f"private-{number}.lock").open("w") as lock:
             if _locked(lock):
-                yield f"private-{number}"
+                yield f"private-{number}", lock
                 return
         number += 1
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from moongate import watchdog
 from moongate.artifacts.durability import atomic_file
+from moongate.artifacts.locks import exclusive
 from moongate.artifacts.peak_memory import peak_memory_bytes
 from moongate.artifacts.room import writing_explained
 from moongate.artifacts.store import Obtained
@@ -210,8 +211,11 @@ def going_on(root: Path, record: RunRecord) -> Iterator[Run]:
     """
     folder = run_folder(root, record.run_id)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "run.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def tell() -> None:
+        _log.warning("Waiting: an earlier attempt at run %s is still at work.", record.run_id)
+
+    with exclusive(folder / "run.lock", tell):
         watchdog.forget(folder)
         run = Run(folder, record)
         run._write(stages=_earlier_entries(folder))

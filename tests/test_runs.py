@@ -1,3 +1,5 @@
+import fcntl
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +93,23 @@ def test_what_the_watchdog_said_of_an_earlier_attempt_does_not_explain_how_a_lat
     (folder / "run.json").write_bytes(left_behind)
     killed = load_run(tmp_path, "last")
     assert (killed.status, killed.attempt, killed.error) == ("interrupted", 2, None)
+
+
+def test_a_further_attempt_says_that_it_waits_for_the_earlier_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record = record_of("r20261121-081500-duck-0001")
+    folder = run_folder(tmp_path, record.run_id)
+    folder.mkdir(parents=True)
+    said = "Waiting: an earlier attempt at run r20261121-081500-duck-0001 is still at work."
+    with (folder / "run.lock").open("a") as earlier:
+        fcntl.flock(earlier, fcntl.LOCK_EX)
+        threading.Timer(0.2, fcntl.flock, (earlier, fcntl.LOCK_UN)).start()
+        with going_on(tmp_path, record):
+            assert said in caplog.messages
+    caplog.clear()
+    with going_on(tmp_path, record):
+        assert said not in caplog.messages
 
 
 def test_a_further_attempt_keeps_the_entries_of_the_earlier_one(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ SERVER = "server"
 CPU_RUNS = 2
 # A worker's run is watched by nobody: what makes no progress for so long is taken to hang.
 HUNG_AFTER_S = 3600
+# Prefect's least.
+HEARTBEAT_S = 30
 
 _URL_FILE = "server.url"
 
@@ -27,7 +29,7 @@ SERVER_SETTINGS = {
 }
 # For workers and the flow runs that they start.
 WORKER_SETTINGS = {
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "PREFECT_LOGGING_EXTRA_LOGGERS": "moongate",
     "PREFECT_WORKER_QUERY_SECONDS": "5",
     "MOONGATE_HUNG_AFTER_S": str(HUNG_AFTER_S),

@@ -3,33 +3,28 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
-from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.server import configured_url
+from flows.services.conduct import SERVER_TIMEOUT_S, is_healthy
 from flows.services.crew import CPU_POOL, GPU_POOL, services_place
+from flows.services.schedules import deployment_names, restore, schedules_of
+from flows.services.zombies import SILENCE, watch_for_silence
 from moongate.artifacts.digests import file_digest
 from moongate.artifacts.store import Store
 from moongate.errors import ConfigError
 
 PREFECT_FILE = Path("deployments/prefect.yaml")
 STAMP = "deployments.applied"
-ZOMBIES = "moongate: runs without a heartbeat have crashed"
-# Six of the workers' heartbeats: a native call that keeps Python from running delays some of them.
-SILENCE = timedelta(seconds=180)
-# The names of the states that a flow run ends in here, besides those of Prefect.
-_ENDINGS = ("Completed", "Failed", "Cancelled", "Crashed", "Degraded")
-
-Activity = dict[tuple[str, str], bool]
+POLL_S = 0.5
 
 
 def project_folder() -> Path:
@@ -52,8 +47,8 @@ def project_folder() -> Path:
 def install(project: Path, stamp: Path, silence: timedelta = SILENCE) -> bool:
     """Create what the server lacks, and tell whether the deployments were applied.
 
-    They are applied when they are new to the server or have changed since; a schedule that somebody has
-    activated stays active.
+    They are applied when the server lacks one or they have changed since; a schedule that somebody has
+    activated or added stays.
 
     Args:
         project: the folder of the project.
@@ -63,11 +58,12 @@ def install(project: Path, stamp: Path, silence: timedelta = SILENCE) -> bool:
     Raises:
         ConfigError: when the deployments cannot be applied.
     """
+    names = deployment_names(project, PREFECT_FILE)
     with get_client(sync_client=True) as client:
-        prepare(client, silence)
+        prepare(client, names, silence)
         wanted = f"{file_digest(project / PREFECT_FILE)} {project} {client.api_url}\n"
-        before = activity(client)
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and before:
+        before = schedules_of(client, names)
+        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and len(before) == len(names):
             return False
         _apply(project)
         restore(client, before)
@@ -75,11 +71,35 @@ def install(project: Path, stamp: Path, silence: timedelta = SILENCE) -> bool:
     return True
 
 
-def prepare(client: SyncPrefectClient, silence: timedelta = SILENCE) -> None:
-    """Create the work pools, and the automation that marks runs without a heartbeat as crashed."""
+def prepare(client: SyncPrefectClient, names: Sequence[str], silence: timedelta = SILENCE) -> None:
+    """Create the work pools, and the automation that marks runs without a heartbeat as crashed.
+
+    Args:
+        client: of the server.
+        names: of the deployments, `<flow>/<deployment>`.
+        silence: so long without a heartbeat, a run of one of their flows counts as dead.
+    """
     for pool in (GPU_POOL, CPU_POOL):
         _create_pool(client, pool)
-    _create_automation(client, silence)
+    watch_for_silence(client, (name.partition("/")[0] for name in names), silence)
+
+
+def wait_for_server(url: str, timeout_s: float = SERVER_TIMEOUT_S) -> None:
+    """Return once a server answers that somebody else starts.
+
+    Raises:
+        ConfigError: when it takes too long.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_healthy(url):
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                "the Prefect server does not answer",
+                where=url,
+                why=f"it was not ready after {timeout_s:.0f} s",
+                fix="look at the server's log; PREFECT_API_URL says where it is looked for",
+            )
+        time.sleep(POLL_S)
 
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
@@ -88,54 +108,6 @@ def _create_pool(client: SyncPrefectClient, name: str) -> None:
         client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
     except ObjectAlreadyExists:
         return
-
-
-def _create_automation(client: SyncPrefectClient, silence: timedelta) -> None:
-    """Let the server mark a flow run as crashed when its process no longer reports.
-
-    A run that is killed together with its worker is otherwise shown as running for ever.
-    """
-    reports = {f"prefect.flow-run.{name}" for name in ("heartbeat", *_ENDINGS)}
-    trigger = EventTrigger(
-        after={"prefect.flow-run.heartbeat"},
-        expect=reports,
-        match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-        for_each={"prefect.resource.id"},
-        posture=Posture.Proactive,
-        threshold=1,
-        within=silence,
-    )
-    message = f"No heartbeat for {silence.total_seconds():.0f} s: the process of this run is gone."
-    crash = ChangeFlowRunState(state=StateType.CRASHED, message=message)
-    automation = AutomationCore(name=ZOMBIES, trigger=trigger, actions=[crash])
-    existing = client.request("POST", "/automations/filter", json={}).json()
-    if not any(found["name"] == ZOMBIES for found in existing):
-        client.request("POST", "/automations/", json=automation.model_dump(mode="json"))
-
-
-def activity(client: SyncPrefectClient) -> Activity:
-    """Return by deployment and slug which schedules are active."""
-    return {
-        (str(deployment.id), schedule.slug or ""): schedule.active
-        for deployment in client.read_deployments()
-        for schedule in deployment.schedules
-    }
-
-
-def restore(client: SyncPrefectClient, before: Activity) -> None:
-    """Set schedules active or not as they were: applying a deployment resets them to what the file says."""
-    for deployment in client.read_deployments():
-        for schedule in deployment.schedules:
-            active = before.get((str(deployment.id), schedule.slug or ""))
-            if active is not None and active != schedule.active:
-                _set_active(client, deployment.id, schedule.id, active=active)
-
-
-def _set_active(client: SyncPrefectClient, deployment: UUID, schedule: UUID, *, active: bool) -> None:
-    where = {"id": deployment, "schedule_id": schedule}
-    client.request(
-        "PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=where, json={"active": active}
-    )
 
 
 def _apply(project: Path) -> None:
@@ -158,7 +130,19 @@ def _apply(project: Path) -> None:
 
 
 def main() -> None:
-    """Install everything on the server of PREFECT_API_URL: for a machine whose services others start."""
+    """Install everything on the server of PREFECT_API_URL: for a machine whose services others start.
+
+    Raises:
+        ConfigError: when there is no such server, or the deployments cannot be applied.
+    """
+    if (url := configured_url(os.environ)) is None:
+        raise ConfigError(
+            "there is no Prefect server to tell of the deployments",
+            where="PREFECT_API_URL",
+            why="it is not set",
+            fix="set it to the server's address, such as http://127.0.0.1:4200/api",
+        )
+    wait_for_server(url)
     stamp = services_place(Store.from_environment().root).folder / STAMP
     stamp.parent.mkdir(parents=True, exist_ok=True)
     install(project_folder(), stamp)

@@ -68,6 +68,8 @@ class Place:
         with open_lock(self.lock(service.name)) as lock:
             if not try_lock(lock):
                 return False
+            # Until the new process id is known: the file still names the process of an earlier start.
+            write_holder(lock, 0, service.purpose)
             with self.log(service.name).open("ab") as log:
                 process = subprocess.Popen(
                     service.command,
@@ -98,15 +100,13 @@ class Place:
             name: of the service.
             patience_s: how long each of them may take after SIGTERM, before SIGKILL.
         """
-        found = False
-        if (holder := self.running(name)) is not None and holder.pid:
-            found = True
-            with suppress(psutil.NoSuchProcess):
-                _end([psutil.Process(holder.pid)], patience_s)
-        if rest := self.processes(name):
-            found = True
-            _end(rest, patience_s)
-        return found
+        holder = self.running(name)
+        # By its mark too: the lock tells that a process holds it, and the file alone which one.
+        first = [process for process in self.processes(name) if holder and process.pid == holder.pid]
+        _end(first, patience_s)
+        rest = self.processes(name)
+        _end(rest, patience_s)
+        return bool(first or rest)
 
     def _mark(self, name: str) -> str:
         return f"{self.folder}:{name}"

@@ -16,6 +16,9 @@ def print_report(screen: Console, report: MachineReport) -> None:
     screen.print(_services(report), "")
     if report.devices:
         screen.print(_devices(report), "")
+    if report.refusal:
+        screen.print(f"The server does not tell of its flow runs: {report.refusal}", highlight=False)
+        return
     screen.print(_runs(report) if report.runs else "No flow runs are going on.", highlight=False)
 
 

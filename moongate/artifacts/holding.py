@@ -3,15 +3,25 @@
 A killed process leaves its words in the file and loses the lock, so they are believed only while it is held.
 """
 
+import errno
 import fcntl
 import json
 import os
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
+
+from moongate.errors import StoreError
+
+# Who only looks has the lock for microseconds.
+LOOK_S = 0.01
+LOOKS_TIMEOUT_S = 2.0
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -44,9 +54,13 @@ def held_if_free(path: Path, purpose: str) -> Iterator[bool]:
 
 
 def holder_of(path: Path) -> Holder | None:
-    """Return who holds the lock; None when nobody does."""
+    """Return who holds the lock; None when nobody does.
+
+    Raises:
+        StoreError: when the file is a link.
+    """
     try:
-        with path.open("r+", encoding="utf-8") as stream:
+        with os.fdopen(_opened(path, os.O_RDONLY), "r", encoding="utf-8") as stream:
             # Shared, so that two who only look do not take each other for holders.
             return None if _locked(stream, fcntl.LOCK_SH) else _read(stream)
     except FileNotFoundError:
@@ -54,14 +68,53 @@ def holder_of(path: Path) -> Holder | None:
 
 
 def open_lock(path: Path) -> IO[str]:
-    """Open a lock file, making it and its folder where they are missing."""
+    """Open a lock file, making it and its folder where they are missing.
+
+    Whoever may write in the folder may take the lock, whatever the umask of who made the file.
+
+    Raises:
+        StoreError: when the file is a link, which somebody may have laid so that another file is overwritten.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+", encoding="utf-8")
+    while True:
+        try:
+            # Without O_CREAT: Linux refuses it for a file of another user in a folder that all may write.
+            return os.fdopen(_opened(path, os.O_RDWR), "r+", encoding="utf-8")
+        except FileNotFoundError:
+            _make(path)
 
 
 def try_lock(stream: IO[str]) -> bool:
     """Take the lock unless somebody else has it, and tell which; it lasts as long as the file is open."""
-    return _locked(stream, fcntl.LOCK_EX)
+    deadline = time.monotonic() + LOOKS_TIMEOUT_S
+    while not _locked(stream, fcntl.LOCK_EX):
+        if not _locked(stream, fcntl.LOCK_SH) or time.monotonic() > deadline:
+            return False
+        # Nobody holds it: somebody looks whether it is held, and is gone in a moment.
+        fcntl.flock(stream, fcntl.LOCK_UN)
+        time.sleep(LOOK_S)
+    return True
+
+
+def own_folder(path: Path) -> Path:
+    """Return a folder for locks that nobody else can write to, made where it is missing.
+
+    Its place may be one where everybody makes folders, such as /tmp.
+
+    Raises:
+        StoreError: when somebody else has made it, or it is no folder.
+    """
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise _not_ours(path, "it is a link" if stat.S_ISLNK(found.st_mode) else "it is no folder")
+    if found.st_uid != os.geteuid():
+        raise _not_ours(path, f"it belongs to the user with id {found.st_uid}")
+    if found.st_mode & _OTHERS_MAY_WRITE:
+        # Made by ourselves, under a umask that lets others write.
+        path.chmod(0o700)
+    return path
 
 
 def write_holder(stream: IO[str], pid: int, purpose: str) -> None:
@@ -86,3 +139,37 @@ def _read(stream: IO[str]) -> Holder:
         return Holder(**json.loads(stream.read()))
     except (json.JSONDecodeError, TypeError):
         return Holder()
+
+
+def _opened(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise StoreError(
+            "a lock cannot be taken",
+            where=str(path),
+            why="the file is a link; it would be written to, wherever it leads",
+            fix="find out who laid it, and remove it",
+        ) from error
+
+
+def _make(path: Path) -> None:
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            shared_with = path.parent.stat().st_mode & _OTHERS_MAY_WRITE
+            # Reading comes with writing: the holder is read from the file.
+            os.fchmod(descriptor, os.fstat(descriptor).st_mode | shared_with | shared_with << 1)
+        finally:
+            os.close(descriptor)
+
+
+def _not_ours(path: Path, why: str) -> StoreError:
+    return StoreError(
+        "the folder of locks cannot be trusted",
+        where=str(path),
+        why=why,
+        fix="have it removed, or let MOONGATE_DEVICE_LOCKS name another one for all who share devices",
+    )

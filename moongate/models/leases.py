@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moongate import interruption
-from moongate.artifacts.holding import Holder, held_if_free, holder_of
+from moongate.artifacts.holding import Holder, held_if_free, holder_of, own_folder
 from moongate.errors import ConfigError
 from moongate.models.tenancy import current_tenant
 
@@ -60,6 +60,7 @@ def leased_device(wanted: str) -> Iterator[str]:
 
     Raises:
         ConfigError: when the declared slots cannot be read.
+        StoreError: when the folder of the locks, or a lock, is one that somebody else has laid.
         StopError: when the process was asked to stop while it waited.
     """
     candidates = candidates_for(wanted)
@@ -110,8 +111,13 @@ def lease_folder() -> Path:
 
     Its place does not follow TMPDIR or XDG_RUNTIME_DIR, for two processes that disagree on the folder would
     share a device. $MOONGATE_DEVICE_LOCKS names another one, for users or containers that share devices.
+
+    Raises:
+        StoreError: when somebody else has made the one in /tmp, where everybody may.
     """
-    return Path(os.environ.get(FOLDER_VARIABLE) or f"/tmp/moongate-devices-{os.getuid()}")
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    return own_folder(Path(f"/tmp/moongate-devices-{os.getuid()}"))
 
 
 def visible_devices() -> tuple[Device, ...]:

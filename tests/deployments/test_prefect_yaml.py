@@ -7,7 +7,7 @@ import yaml
 from cronsim import CronSim
 from prefect import Flow
 
-from flows.services.crew import CPU_POOL, GPU_POOL
+from flows.services.crew import CPU_POOL, GPU_POOL, HEARTBEAT_S
 from moongate.runs import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,11 @@ def test_schedules_parse_and_wait_for_someone_to_activate_them(deployment: dict)
             assert next(CronSim(schedule["cron"], datetime.now(UTC)))
         else:
             assert schedule["interval"] > 0
+
+
+def test_every_deployment_reports_as_often_as_up_has_it_whoever_starts_the_worker() -> None:
+    told = [one["work_pool"]["job_variables"]["env"] for one in DEPLOYMENTS]
+    assert {one["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for one in told} == {str(HEARTBEAT_S)}
 
 
 def test_every_stage_has_a_deployment_and_those_without_a_device_are_for_the_cpus_worker() -> None:

@@ -89,6 +89,11 @@ def test_the_units_have_the_settings_of_up() -> None:
         assert command.endswith(f"--limit {limit}")
 
 
+def test_the_unit_that_tells_the_server_of_deployments_tries_again_when_it_has_failed() -> None:
+    unit = Unit(FOLDER / "systemd" / "moongate-deployments.service")["Service"]
+    assert (unit["Type"], unit["Restart"], unit["RestartSec"]) == ("oneshot", "on-failure", "5")
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for path in UNITS:

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -6,9 +7,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
-from flows.server import Api, configured_url, wait_until_healthy
+from flows.server import Api, _free_slot, configured_url, wait_until_healthy
 from moongate.errors import ConfigError
 
 PROFILES = """
@@ -78,6 +80,64 @@ def test_a_private_server_is_silent_and_ends_with_its_command(ending: str, prefe
     answer, url = done.stdout.split()
     assert answer == "42"
     assert_gone(url)
+
+
+HEARTBEAT = """
+import sys
+from pathlib import Path
+from flows.server import prefect_api
+with prefect_api(Path(sys.argv[1])):
+    from prefect.settings import get_current_settings
+    print(get_current_settings().flows.heartbeat_frequency)
+"""
+
+
+def test_a_command_reports_to_a_server_as_often_as_a_worker_does(tmp_path: Path) -> None:
+    assert said_by(HEARTBEAT, tmp_path, PREFECT_API_URL="http://127.0.0.1:9/api") == "30"
+
+
+START_AND_DIE = """
+import os, sys
+from pathlib import Path
+from flows.server import prefect_api
+with prefect_api(Path(sys.argv[1])) as api:
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_database_of_a_killed_command_is_free_when_its_server_has_ended(tmp_path: Path) -> None:
+    said_by(START_AND_DIE, tmp_path)
+    home = tmp_path / "prefect"
+    (server,) = [process for process in psutil.process_iter() if is_server_of(process, home)]
+    server.send_signal(signal.SIGSTOP)
+    try:
+        assert first_free_slot(home) == "private-1"
+    finally:
+        server.kill()
+    psutil.wait_procs([server], timeout=20)
+    assert first_free_slot(home) == "private-0"
+
+
+def said_by(code: str, home: Path, **variables: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}
+    environment |= {"HOME": str(home), "PYTHONPATH": str(Path.cwd())} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(home)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def is_server_of(process: psutil.Process, home: Path) -> bool:
+    try:
+        return process.environ().get("PREFECT_HOME") == str(home)
+    except psutil.Error:
+        return False
+
+
+def first_free_slot(home: Path) -> str:
+    with _free_slot(home) as (slot, _):
+        return slot
 
 
 @pytest.fixture(scope="module")

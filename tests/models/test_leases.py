@@ -122,6 +122,12 @@ def test_the_folder_is_the_same_for_every_store_and_whatever_tmpdir_says(
     assert lease_folder() == before
 
 
+def test_the_folder_in_tmp_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOONGATE_DEVICE_LOCKS", raising=False)
+    found = lease_folder().lstat()
+    assert (found.st_uid, found.st_mode & 0o022) == (os.geteuid(), 0)
+
+
 def test_a_waiting_stage_says_who_holds_what_it_waits_for_and_gets_it_when_it_is_free(
     slots: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

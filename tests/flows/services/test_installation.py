@@ -1,15 +1,26 @@
 """What `moongate up` tells a server, on a real one."""
 
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate
-from prefect.client.schemas.schedules import CronSchedule
+from prefect.server.events.schemas.automations import Automation
+from prefect.server.events.schemas.events import ReceivedEvent
 
+from flows.services import installation
 from flows.services.crew import CPU_POOL, GPU_POOL
-from flows.services.installation import ZOMBIES, activity, prepare, restore
+from flows.services.installation import prepare, wait_for_server
+from flows.services.zombies import NAME
+from moongate.errors import ConfigError
+from tasks.labels import flush_reports
+from tests.flows.troubled_server import troubled
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+NAMES = ["nightly/one", "nightly/two"]
 
 
 @flow(name="nightly")
@@ -17,37 +28,98 @@ def nightly() -> None:
     pass
 
 
-def apply(client: SyncPrefectClient) -> str:
-    """Do what `prefect deploy` does: say of a schedule that it is not active."""
-    schedule = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 2 * * *"), active=False, slug="night")
-    flow_id = client.create_flow(nightly)
-    return str(client.create_deployment(flow_id, "one", work_pool_name=GPU_POOL, schedules=[schedule]))
+@flow(name="somebody else's")
+def strange() -> None:
+    nightly.fn()
 
 
-def test_pools_and_the_automation_for_dead_runs_are_made_once() -> None:
+@pytest.fixture
+def client(prefect_server: None) -> Iterator[SyncPrefectClient]:
     with get_client(sync_client=True) as client:
-        prepare(client)
-        prepare(client)
-        pools = {pool.name for pool in client.read_work_pools()}
-        automations = client.request("POST", "/automations/filter", json={}).json()
-    assert {GPU_POOL, CPU_POOL} <= pools
-    (automation,) = [one for one in automations if one["name"] == ZOMBIES]
+        for one in client.read_automations_by_name(NAME):
+            client.delete_automation(one.id)
+        yield client
+
+
+def automation_of(client: SyncPrefectClient) -> dict[str, Any]:
+    every = client.request("POST", "/automations/filter", json={}).json()
+    (found,) = [one for one in every if one["name"] == NAME]
+    return dict(found)
+
+
+def events_of(client: SyncPrefectClient, flow_run_id: object) -> list[ReceivedEvent]:
+    """Return what the server received of a flow run that has completed."""
+    wanted = {"filter": {"resource": {"id": [f"prefect.flow-run.{flow_run_id}"]}}}
+    deadline = time.monotonic() + 60
+    while True:
+        found = client.request("POST", "/events/filter", json=wanted).json()["events"]
+        events = [ReceivedEvent.model_validate(event) for event in found]
+        if {"prefect.flow-run.heartbeat", "prefect.flow-run.Completed"} <= {one.event for one in events}:
+            return events
+        assert time.monotonic() < deadline, [one.event for one in events]
+        time.sleep(0.2)
+
+
+def test_pools_and_the_automation_for_dead_runs_are_made_once(client: SyncPrefectClient) -> None:
+    prepare(client, NAMES)
+    automation = automation_of(client)
+    prepare(client, NAMES)
+    assert automation_of(client) == automation
+    assert {GPU_POOL, CPU_POOL} <= {pool.name for pool in client.read_work_pools()}
     assert automation["enabled"]
     assert automation["trigger"]["posture"] == "Proactive"
     assert automation["actions"][0]["state"] == "CRASHED"
     assert "prefect.flow-run.Degraded" in automation["trigger"]["expect"]
 
 
-def test_a_schedule_that_somebody_has_switched_on_stays_on_when_deployments_are_applied_again() -> None:
-    with get_client(sync_client=True) as client:
-        prepare(client)
-        deployment = apply(client)
-        night = (deployment, "night")
-        assert activity(client)[night] is False
-        restore(client, {night: True})
-        before = activity(client)
-        assert before[night] is True
-        apply(client)
-        assert activity(client)[night] is False
-        restore(client, before)
-        assert activity(client)[night] is True
+def test_silence_is_more_than_prefects_own_heartbeat(client: SyncPrefectClient) -> None:
+    prepare(client, NAMES)
+    assert automation_of(client)["trigger"]["within"] > 180
+
+
+def test_an_automation_of_an_earlier_version_is_brought_up_to_date_and_stays_off_when_it_was(
+    client: SyncPrefectClient,
+) -> None:
+    prepare(client, NAMES)
+    wanted = automation_of(client)
+    trigger = {**wanted["trigger"], "match_related": {}, "within": 100.0}
+    old = {"name": NAME, "enabled": False, "trigger": trigger, "actions": wanted["actions"]}
+    client.request("PUT", "/automations/{id}", path_params={"id": wanted["id"]}, json=old)
+    assert automation_of(client)["trigger"]["within"] == 100
+    prepare(client, NAMES)
+    found = automation_of(client)
+    assert (found["id"], found["enabled"]) == (wanted["id"], False)
+    assert found["trigger"] == {**wanted["trigger"], "id": found["trigger"]["id"]}
+
+
+def test_the_automation_hears_of_runs_of_deployed_flows_and_of_no_others(client: SyncPrefectClient) -> None:
+    prepare(client, NAMES)
+    trigger = Automation.model_validate(automation_of(client)).trigger
+    ours, others = (one(return_state=True).state_details.flow_run_id for one in (nightly, strange))
+    flush_reports()
+    heard = {one.event for one in events_of(client, ours) if trigger.covers(one)}
+    assert {"prefect.flow-run.heartbeat", "prefect.flow-run.Completed"} <= heard
+    assert not any(trigger.covers(one) for one in events_of(client, others))
+
+
+def test_what_is_told_a_server_waits_until_it_answers(client: SyncPrefectClient) -> None:
+    with troubled(str(client.api_url)) as trouble:
+        trouble.paths, trouble.times = ("/health",), 10**6
+        with pytest.raises(ConfigError, match="was not ready"):
+            wait_for_server(trouble.url, 0.1)
+
+        def recover() -> None:
+            trouble.times = 0
+
+        Timer(0.5, recover).start()
+        wait_for_server(trouble.url, 30)
+        assert trouble.times == 0
+
+
+def test_without_a_server_to_tell_the_installation_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="PREFECT_API_URL"):
+        installation.main()

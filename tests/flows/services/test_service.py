@@ -1,10 +1,12 @@
 """Real background processes: started once, known when dead, ended with what they started and nothing else."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -91,6 +93,40 @@ def test_a_recycled_process_id_is_never_ended(place: Place, tmp_path: Path) -> N
         assert place.end("one", 1) is False
         assert innocent.poll() is None
         innocent.communicate(b"\n", timeout=10)
+
+
+def test_a_process_that_the_lock_names_from_an_earlier_start_is_never_ended(
+    place: Place, tmp_path: Path
+) -> None:
+    """As after Ctrl-C between a service's start and the note of its process id."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as innocent:
+        place.start(service(PARENT), tmp_path)
+        child = child_of(place)
+        place.lock("one").write_text(json.dumps({"pid": innocent.pid, "purpose": "a test", "since": "then"}))
+        assert place.end("one", 10) is True
+        assert not psutil.pid_exists(child)
+        assert innocent.poll() is None
+        innocent.communicate(b"\n", timeout=10)
+
+
+def test_a_lock_never_names_the_process_of_an_earlier_start(place: Place, tmp_path: Path) -> None:
+    before = {"pid": os.getpid(), "purpose": "a test", "since": "then"}
+    place.folder.mkdir()
+    place.lock("one").write_text(json.dumps(before))
+    missing = Service("one", "a test", (str(tmp_path / "missing"),))
+    with pytest.raises(FileNotFoundError):
+        place.start(missing, tmp_path)
+    assert json.loads(place.lock("one").read_text())["pid"] == 0
+
+
+def test_a_service_starts_while_somebody_looks_whether_it_runs(place: Place, tmp_path: Path) -> None:
+    place.folder.mkdir()
+    place.lock("one").touch()
+    with place.lock("one").open() as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(0.2, fcntl.flock, (look, fcntl.LOCK_UN)).start()
+        assert place.start(service(PARENT), tmp_path) is True
+    assert place.running("one") is not None
 
 
 def test_two_folders_have_nothing_to_do_with_each_other(place: Place, tmp_path: Path) -> None:
