@@ -13,8 +13,8 @@ import psutil
 from benchmarks.operations.machine import ENDED, SLOTS, Machine, overlaps, until
 from flows.services.crew import SERVER
 
-# Long enough to be hit in the middle, with checkpoints to go on from.
-TRAINING = ("train.steps=400", "train.checkpoint_every=5")
+# Long enough to be hit in the middle, with checkpoints to go on from; and to outlast a server that stands still.
+STEPS, MANY_STEPS = 100, 400
 QUEUED = 8
 STANDSTILL_S = 60.0
 
@@ -109,7 +109,7 @@ def server_killed(machine: Machine) -> Outcome:
 
 def server_stands_still(machine: Machine) -> Outcome:
     """Stop the server for a minute, as when its database cannot be reached."""
-    struck = _training(machine, seed=4)
+    struck = _training(machine, seed=4, steps=MANY_STEPS)
     server = psutil.Process(machine.pid(SERVER))
     server.suspend()
     time.sleep(STANDSTILL_S)
@@ -144,10 +144,11 @@ CASES: tuple[Callable[[Machine], Outcome], ...] = (
 )
 
 
-def _training(machine: Machine, seed: int) -> Struck:
+def _training(machine: Machine, seed: int, steps: int = STEPS) -> Struck:
     """Queue a training of its own, and return it once it has a checkpoint and holds a device."""
     before = datetime.now(UTC).timestamp()
-    queued = machine.rerun("train", [*TRAINING, f"train.learning_rate={seed}e-5"])
+    settings = [f"train.steps={steps}", "train.checkpoint_every=5", f"train.learning_rate={seed}e-5"]
+    queued = machine.rerun("train", settings)
     holder = machine.stage_at_work("train")
 
     def has_checkpoint() -> bool:

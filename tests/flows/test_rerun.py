@@ -100,7 +100,8 @@ def test_a_setting_of_an_earlier_stage_is_refused_before_anything_is_recorded(
     for attempt in (personalize, plan):
         with pytest.raises(ConfigError, match=r"train\.steps is 3, was 4") as refused:
             attempt(changed, "record", origin)
-        assert refused.value.fix == f"start from there: moongate rerun {first.run_id} --stage train"
+        again = f"moongate rerun {first.run_id} --stage train --set train.steps=3"
+        assert refused.value.fix == f"start from there: {again}"
     assert list_runs(home) == known
 
 
