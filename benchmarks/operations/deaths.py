@@ -13,7 +13,7 @@ import psutil
 from benchmarks.operations.machine import ENDED, SLOTS, Machine, overlaps, until
 from flows.services.crew import SERVER
 
-# Long enough to be hit in the middle, with checkpoints to go on from; and to outlast a server that stands still.
+# Enough to be hit in the middle with a checkpoint to go on from; and to outlast a server that stands still.
 STEPS, MANY_STEPS = 100, 400
 QUEUED = 8
 STANDSTILL_S = 60.0
