@@ -17,6 +17,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL
 
 from flows.events import (
+    AnyEvent,
     MetricsMeasured,
     RunFinished,
     StageFinished,
@@ -217,18 +218,21 @@ def test_a_stopped_run_keeps_its_step_says_how_to_go_on_and_is_marked(
     moongate: Command, environment: dict[str, str], preset: str, home: Path, number: int, status: int
 ) -> None:
     # Another number of steps is another training, which the stop before this one has not begun.
-    changes = ["--set", f"train.steps={100_000 + number}", "--set", "train.checkpoint_every=50"]
+    # No checkpoint is due before the stop, so that the one that is there afterwards is the stop's own.
+    steps = 100_000 + number
+    changes = ["--set", f"train.steps={steps}", "--set", f"train.checkpoint_every={steps}"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", "--preset", preset, *changes],
+        [sys.executable, "-m", "flows.cli", "run", "--preset", preset, "--json", *changes],
         env=environment,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # Under a shell script's `&` the signal is ignored, and a child would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     before = checkpoints(home)
-    while not (mine := checkpoints(home) - before) and running.poll() is None:
-        time.sleep(0.02)
+    assert running.stdout
+    done = next(told.done for told in map(read_event, running.stdout) if is_training(told))
     running.send_signal(number)
     asked = time.monotonic()
     _, errors = running.communicate(timeout=60)
@@ -237,9 +241,13 @@ def test_a_stopped_run_keeps_its_step_says_how_to_go_on_and_is_marked(
     last = errors.splitlines()[-1]
     assert last == f"stopped by {signal.Signals(number).name}: the same command goes on from what is done"
     assert "Traceback" not in errors
-    (after,) = checkpoints(home) - before - mine
-    assert 50 < int(after.name.removeprefix("step-")) < 100
+    (kept,) = checkpoints(home) - before
+    assert done <= int(kept.name.removeprefix("step-")) < steps
     assert json.loads(moongate("runs", "--json").stdout)[0]["status"] == "interrupted"
+
+
+def is_training(told: AnyEvent) -> bool:
+    return isinstance(told, StageProgress) and told.stage == "train" and told.done > 0
 
 
 def checkpoints(home: Path) -> set[Path]:
