@@ -94,9 +94,9 @@ def class_kid(
     metric = Metric(f"class_kid.cubic_clip_cosine.{extractor}", "lower", "image")
     floor = _kid_row(metric, "base", _half_against_half(base), resampling, _seen(base), _lost(base))
     drift = _tuned_against_base(base, tuned)
-    wanted = max(_seen(gallery) + _lost(gallery) for gallery in (base, tuned))
-    seen = drift.n if drift else 0
-    return [floor, _kid_row(metric, "tuned", drift, resampling, seen, wanted - seen)]
+    # Of a pair that lost both its pictures, one is counted.
+    lost = {one.item.seed for gallery in (base, tuned) if gallery for one in gallery.lost}
+    return [floor, _kid_row(metric, "tuned", drift, resampling, drift.n if drift else 0, len(lost))]
 
 
 def _seen(gallery: Gallery | None) -> int:

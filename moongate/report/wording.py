@@ -33,7 +33,8 @@ def headline(verdict: Verdict, run: RunFacts) -> str:
     for question, finding, amount in zip(questions, findings, amounts, strict=True):
         clause = question.clauses[finding.grade].replace(SHARE, amount)
         # The clauses share their subject, "the model", as long as none between them has one of its own.
-        clauses.append(f"it {clause}" if before == "unknown" != finding.grade else clause)
+        own_subject = before == "unknown" and finding.grade != "unknown"
+        clauses.append(f"it {clause}" if own_subject else clause)
         before = finding.grade
     less = ", though they vary less than before" if verdict.variety and verdict.variety.fell else ""
     sentence = f"{clauses[0]}, {clauses[1]}, and {clauses[2]}{less}."

@@ -87,6 +87,11 @@ def test_class_kid_counts_each_lost_picture_of_the_whole_gallery_once() -> None:
     assert (found.n, found.lost) == (28, 4)
 
 
+def test_class_kid_of_galleries_of_unequal_size_has_lost_nothing() -> None:
+    _, found = class_kid(class_gallery("base", 32, 1), class_gallery("tuned", 24, 2), "clip@1", RESAMPLING)
+    assert (found.n, found.lost) == (24, 0)
+
+
 def test_class_kid_of_a_drifted_class_lies_above_its_floor() -> None:
     base, tuned = class_gallery("base", 32, 1), class_gallery("tuned", 32, 2, shift=4.0)
     floor, found = class_kid(base, tuned, "clip@1", RESAMPLING)
