@@ -142,7 +142,11 @@ class TrainConfig(Settings):
         ge=0.0,
         description="Weight (lambda) of the prior preservation loss; 0 leaves it and its stage out.",
     )
-    train_text_encoder: bool = Field(False, description="Tune the text encoder together with the UNet.")
+    train_text_encoder: bool = Field(
+        True,
+        description="Tune the text encoder together with the UNet, which tells the subject from its class "
+        "better; false needs less memory and trains on stored embeddings.",
+    )
     warmup_steps: int = Field(20, ge=0, description="Steps over which the learning rate rises from 0.")
     max_grad_norm: float = Field(1.0, gt=0.0, description="Gradients are scaled down to this norm.")
     weight_decay: float = Field(1e-2, ge=0.0, description="Decoupled weight decay of AdamW.")

@@ -38,7 +38,7 @@ class CachedText(Conditioning):
 
 
 class TrainedText(Conditioning):
-    """The text encoder is trained: prompts are encoded anew in every step."""
+    """The text encoder is trained: prompts are encoded anew in every step, each distinct one once."""
 
     def __init__(self, model: DiffusionModel) -> None:
         super().__init__()
@@ -48,10 +48,10 @@ class TrainedText(Conditioning):
 
     @override
     def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
-        return embed_tokens(
-            self.text_encoder,
-            tokenize(self._tokenizer, [latents.prompts[row] for row in rows]).to(self._device),
-        )
+        prompts = [latents.prompts[row] for row in rows]
+        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        token_ids = tokenize(self._tokenizer, list(places)).to(self._device)
+        return embed_tokens(self.text_encoder, token_ids)[[places[prompt] for prompt in prompts]]
 
     @override
     def trained_modules(self) -> Mapping[str, nn.Module]:

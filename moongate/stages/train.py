@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from moongate.training.fit import Fit
 
 STAGE = "train"
-REVISION = 3
+REVISION = 4
 # A step halves its micro-batch by itself, so it was something else.
 _WHEN_MEMORY_RUNS_OUT = (
     "use a device with more memory, or fewer held-out pictures, which are judged all at once; the same "

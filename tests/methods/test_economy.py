@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from moongate.artifacts.latents import LatentSet, LatentWriter, write_prompts
 from moongate.diffusion.noise import gaussian
-from moongate.methods.conditioning import CachedText
+from moongate.methods.conditioning import CachedText, Conditioning, TrainedText
 from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective
 from moongate.models.base import DiffusionModel, load_model
 from moongate.models.source import BaseSource
@@ -33,9 +33,13 @@ def model(tiny_sd1: Path) -> DiffusionModel:
 
 @pytest.fixture
 def trainer(model: DiffusionModel, tmp_path: Path) -> Trainer:
+    return trainer_of(model, CachedText(), tmp_path)
+
+
+def trainer_of(model: DiffusionModel, conditioning: Conditioning, tmp_path: Path) -> Trainer:
     data = DreamBoothData(*(latent_set(model, tmp_path / name) for name in ("a sks duck", "a duck", "kept")))
     objective = DreamBoothObjective(
-        model, data, CachedText(), batch_size=BATCH, prior_weight=1.0, validation_draws=DRAWS, seed=0
+        model, data, conditioning, batch_size=BATCH, prior_weight=1.0, validation_draws=DRAWS, seed=0
     )
     settings = OptimizerSettings(steps=STEPS, learning_rate=1e-4)
     return Trainer(objective, settings, build_accelerator(torch.device("cpu"), "float32"))
@@ -95,6 +99,17 @@ def test_training_runs_neither_the_vae_nor_the_text_encoder_and_the_unet_as_ofte
         fit(trainer, plan, Checkpoints(tmp_path / "checkpoints", "x"), Silent())
     validations = 1 + STEPS
     assert seen == {"unet": STEPS * BATCH * 2 + validations * DRAWS * PICTURES}
+
+
+def test_a_trained_text_encoder_reads_each_distinct_prompt_once_at_a_time(
+    model: DiffusionModel, tmp_path: Path
+) -> None:
+    trainer = trainer_of(model, TrainedText(model), tmp_path)
+    plan = FitPlan(validate_every=STEPS, selection="validation_loss")
+    with samples_through(vae=model.vae.encoder, text=model.text_encoder) as seen:
+        fit(trainer, plan, Checkpoints(tmp_path / "checkpoints", "x"), Silent())
+    subject_and_class, validations = 2, 2
+    assert seen == {"text": STEPS * subject_and_class + validations * DRAWS}
 
 
 def test_a_step_waits_for_its_device_once(trainer: Trainer) -> None:

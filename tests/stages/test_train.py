@@ -28,6 +28,7 @@ CONFIG = TrainConfig(
     validate_every=2,
     checkpoint_every=2,
     num_validation_draws=2,
+    train_text_encoder=False,
 )
 SUBJECT = SubjectConfig(class_noun="duck", identifier="sks")
 
