@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from moongate.settings import Settings, check_placeholders
 from moongate.subject import SubjectConfig
+from moongate.unet_layers import UNetLayers
 
 __all__ = [
     "BaseConfig",
@@ -146,6 +147,16 @@ class TrainConfig(Settings):
         True,
         description="Tune the text encoder together with the UNet, which tells the subject from its class "
         "better; false needs less memory and trains on stored embeddings.",
+    )
+    unet_layers: UNetLayers = Field(
+        "all",
+        description="Layers of the UNet that are tuned: all, or those of attention only, which needs less "
+        "memory and makes small adapters.",
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="Compute the UNet's activations a second time instead of keeping them: less memory, more "
+        "time, the same result.",
     )
     warmup_steps: int = Field(20, ge=0, description="Steps over which the learning rate rises from 0.")
     max_grad_norm: float = Field(1.0, gt=0.0, description="Gradients are scaled down to this norm.")

@@ -19,6 +19,7 @@ from moongate.models.base import DiffusionModel
 from moongate.models.finite import require_finite
 from moongate.models.latents import to_latents, to_mean_latents
 from moongate.training.objective import Losses, ValidatedObjective
+from moongate.unet_layers import UNetLayers, is_tuned
 
 VALIDATION_SEED = 20_230_615
 
@@ -85,9 +86,12 @@ class DreamBoothObjective(ValidatedObjective):
         prior_weight: float,
         validation_draws: int,
         seed: int,
+        unet_layers: UNetLayers = "all",
     ) -> None:
         super().__init__()
-        self.unet = model.unet.requires_grad_(True)
+        self.unet = model.unet
+        for name, parameter in self.unet.named_parameters():
+            parameter.requires_grad_(is_tuned(name, unet_layers))
         use_training_attention(self.unet)
         self.conditioning = conditioning
         self.batch_size = batch_size

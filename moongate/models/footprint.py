@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moongate.models.source import BaseSource
+from moongate.unet_layers import UNetLayers, is_tuned
 
 FLOAT32 = 4
 FLOAT64 = 8
@@ -63,6 +64,12 @@ def picture_bytes(side: int) -> int:
     return side**2 * _CHANNELS + 1024
 
 
+def tuned_unet_bytes(source: BaseSource, layers: UNetLayers) -> int:
+    """Return what the tuned layers of the UNet take in float32."""
+    shapes = _shapes(source.folder / source.weights("unet"))
+    return sum(prod(shape) for name, shape in shapes.items() if is_tuned(name, layers)) * FLOAT32
+
+
 def _config(source: BaseSource, part: str) -> dict[str, Any]:
     return dict(json.loads((source.folder / part / "config.json").read_text(encoding="utf-8")))
 
@@ -72,7 +79,12 @@ def _weights(source: BaseSource, part: str) -> int:
 
 
 def count_parameters(path: Path) -> int:
-    """Return the number of values in a safetensors file: 8 bytes of length, then a header in JSON."""
+    """Return the number of values in a safetensors file."""
+    return sum(prod(shape) for shape in _shapes(path).values())
+
+
+def _shapes(path: Path) -> dict[str, list[int]]:
+    """Return the shapes of the tensors in a safetensors file: 8 bytes of length, then a header in JSON."""
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}

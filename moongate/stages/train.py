@@ -17,7 +17,7 @@ from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
 from moongate.config import TrainConfig
 from moongate.errors import ConfigError, StoreError
-from moongate.models.footprint import Footprint
+from moongate.models.footprint import Footprint, tuned_unet_bytes
 from moongate.models.source import BaseSource
 from moongate.settings import Settings
 from moongate.stages.context import StageContext
@@ -31,8 +31,9 @@ STAGE = "train"
 REVISION = 4
 # A step halves its micro-batch by itself, so it was something else.
 _WHEN_MEMORY_RUNS_OUT = (
-    "use a device with more memory, or fewer held-out pictures, which are judged all at once; the same "
-    "command then goes on from the last checkpoint"
+    "set train.gradient_checkpointing=true, which changes nothing else; or use a device with more memory, or "
+    "fewer held-out pictures, which are judged all at once; the same command then goes on from the last "
+    "checkpoint"
 )
 
 
@@ -74,7 +75,8 @@ class TrainInputs:
 def recipe(config: TrainConfig, inputs: TrainInputs) -> Recipe[AdapterRef]:
     """Return the adapter's recipe.
 
-    How often checkpoints are written does not matter to the result and is left out.
+    How often checkpoints are written, and whether activations are kept or computed twice, does not matter to
+    the result and is left out.
 
     Raises:
         ConfigError: when the configuration asks for what the inputs do not have.
@@ -86,7 +88,7 @@ def recipe(config: TrainConfig, inputs: TrainInputs) -> Recipe[AdapterRef]:
         stage=STAGE,
         revision=REVISION,
         settings=TrainSettings(
-            train=config.model_copy(update={"checkpoint_every": 1}),
+            train=config.model_copy(update={"checkpoint_every": 1, "gradient_checkpointing": False}),
             precision=inputs.precision,
             identifier=inputs.identifier,
             class_noun=inputs.class_noun,
@@ -142,8 +144,8 @@ def _room(config: TrainConfig, inputs: TrainInputs, scratch: Path) -> int:
     A checkpoint holds the weights, two moments of each and, where there are such, their average and the best
     so far. Two are kept while a third is written.
     """
-    size = Footprint.of(inputs.base)
-    trained = size.unet + (size.text_encoder if config.train_text_encoder else 0)
+    trained = tuned_unet_bytes(inputs.base, config.unet_layers)
+    trained += Footprint.of(inputs.base).text_encoder if config.train_text_encoder else 0
     each = 3 + (config.ema_decay is not None) + (config.selection == "validation_loss")
     kept = min(3, -(-config.steps // config.checkpoint_every))
     present = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
@@ -194,6 +196,8 @@ def _objective(
     def latents(ref: LatentSetRef) -> LatentSet:
         return LatentSet(context.store.folder(ref))
 
+    if config.gradient_checkpointing:
+        model.unet.enable_gradient_checkpointing()
     data = DreamBoothData(
         instance=latents(inputs.instance),
         prior=latents(inputs.prior) if inputs.prior is not None and config.prior_weight > 0 else None,
@@ -208,6 +212,7 @@ def _objective(
         prior_weight=config.prior_weight,
         validation_draws=config.num_validation_draws,
         seed=inputs.seed,
+        unet_layers=config.unet_layers,
     )
 
 

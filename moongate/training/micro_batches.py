@@ -38,9 +38,9 @@ class MicroBatches:
                 "a single picture needs more memory than there is",
                 where=f"training step {step}",
                 why=f"{why} (with 1 of the {len(self.slots)} pictures of a step at a time)",
-                fix="train on a device with more memory, in bfloat16 (base.precision), or without the text "
-                "encoder (train.train_text_encoder=false); the same command goes on from the last "
-                "checkpoint",
+                fix="set train.gradient_checkpointing=true, with which the run goes on from its last "
+                "checkpoint; or tune less, from the start (train.unet_layers=attention, "
+                "train.train_text_encoder=false)",
             )
         before, self.size = self.size, -(-self.size // 2)
         _log.warning(

@@ -186,8 +186,8 @@ class Trainer:
                 where=f"training step {self.step}",
                 why=f"{brief(error)}; AdamW keeps two numbers beside each of the "
                 f"{sum(one.numel() for one in self._parameters.values()):,} that are trained",
-                fix="train less (train.train_text_encoder=false), or on a device with more memory; a smaller "
-                "batch would not help",
+                fix="tune less (train.unet_layers=attention, train.train_text_encoder=false), or on a device "
+                "with more memory; a smaller batch would not help",
             ) from error
 
     def recall(self, rows: Sequence[StepRow]) -> None:

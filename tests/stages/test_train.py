@@ -7,12 +7,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from diffusers.models.resnet import ResnetBlock2D
 from safetensors.torch import load_file, save_file
 
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import LatentSetRef
 from moongate.config import CacheConfig, TrainConfig
 from moongate.errors import ConfigError, NumericsError
+from moongate.models.adapters import apply_adapter
 from moongate.models.base import load_model
 from moongate.progress import Silent
 from moongate.report.reading import read_training
@@ -77,6 +79,41 @@ def test_the_text_encoder_is_trained_when_asked_for(inputs_in, context):
     assert tuned.keys() <= before.keys()
     moved = [name for name in tuned if not torch.equal(tuned[name], before[name])]
     assert len(moved) > 0.9 * len(tuned)
+
+
+def test_of_the_unet_only_the_layers_asked_for_are_tuned_and_saved(inputs, context):
+    wanted = CONFIG.model_copy(update={"unet_layers": "attention", "selection": "last"})
+    tuned = load_file(adapter_folder(wanted, inputs, context) / "unet.safetensors")
+    before = load_file(inputs.base.folder / "unet" / "diffusion_pytorch_model.safetensors")
+    assert 0 < len(tuned) < len(before)
+    assert all(".attn1." in name or ".attn2." in name for name in tuned)
+    moved = [name for name in tuned if not torch.equal(tuned[name], before[name])]
+    assert len(moved) > 0.9 * len(tuned)
+    model = load_model(inputs.base, "cpu", "float32")
+    apply_adapter(model, adapter_folder(wanted, inputs, context))
+    state = model.unet.state_dict()
+    assert all(torch.equal(state[name], tuned.get(name, before[name])) for name in before)
+
+
+def test_activations_computed_twice_train_the_same_bits_at_the_same_address(inputs, context, monkeypatch):
+    passes, forward = [], ResnetBlock2D.forward
+
+    def counted(block, *arguments):
+        passes.append(block)
+        return forward(block, *arguments)
+
+    monkeypatch.setattr(ResnetBlock2D, "forward", counted)
+    kept = load_file(adapter_folder(CONFIG, inputs, context) / "unet.safetensors")
+    usual, blocks = len(passes), len(set(passes))
+    shutil.rmtree(adapter_folder(CONFIG, inputs, context))
+    again = CONFIG.model_copy(update={"gradient_checkpointing": True})
+    folder = adapter_folder(again, inputs, context)
+    assert folder == adapter_folder(CONFIG, inputs, context)
+    # Of a block without attention in the middle, one pass is all there is.
+    assert CONFIG.steps * (blocks - 1) <= len(passes) - 2 * usual <= CONFIG.steps * blocks
+    assert all(
+        torch.equal(kept[name], tensor) for name, tensor in load_file(folder / "unet.safetensors").items()
+    )
 
 
 def test_each_step_and_validation_has_its_row(inputs, context):

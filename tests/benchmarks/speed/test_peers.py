@@ -8,6 +8,7 @@ from benchmarks.speed.architectures import Architecture, write_random_model
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.caching import read_all, write_latents
 from benchmarks.speed.inversion import our_round_trip
+from benchmarks.speed.memory import measure as measure_memory
 from benchmarks.speed.plain_inversion import scheduler_loop
 from benchmarks.speed.plain_training import plain_loop
 from benchmarks.speed.sampling import picture_difference
@@ -45,6 +46,18 @@ def test_both_loops_pass_as_many_samples_in_a_step_and_train(bench: Bench) -> No
     plain = plain_loop(**common, images=images, prompt="a sks duck")
     assert ours() == plain()
     assert ours().unet_evals == 4
+
+
+def test_every_way_to_train_has_its_memory_measured_against_a_target(bench: Bench) -> None:
+    rows = list(measure_memory(bench))
+    timed, held = rows[0::2], rows[1::2]
+    assert [row.ours_unet_evals for row in timed] == [2, 2, 2]
+    assert [(row.unit, row.target, row.shortfall()) for row in held] == [
+        ("GiB", 24.0, 0.0),
+        ("GiB", 24.0, 0.0),
+        ("GiB", 12.0, 0.0),
+    ]
+    assert [row.ours_value for row in held] == [row.ours_peak_bytes / 2**30 for row in timed]
 
 
 def test_plain_inversion_loses_what_the_scheduler_loop_loses(bench: Bench) -> None:
