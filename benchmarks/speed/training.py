@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.meters import matrix_rate, unet_operations
@@ -15,12 +15,17 @@ from benchmarks.speed.rows import Row, compared
 from benchmarks.speed.script import script_steps
 from moongate.models.source import BaseSource
 
+if TYPE_CHECKING:
+    from moongate.methods.conditioning import Conditioning
+    from moongate.models.base import DiffusionModel
+
 NAME = "training"
 PRECISIONS = ("float32", "bfloat16")
 # A backward pass costs twice the forward pass: one product for the input's gradient, one for the weight's.
 _PASSES = 3
 LEARNING_RATE = 1e-6
 DETERMINISTIC = "ours bfloat16, deterministic"
+TEXT_TUNED = "ours bfloat16, text encoder tuned"
 _GPU_SHARE, _GPU_GIBIBYTES = 0.45, 24.0
 
 
@@ -50,7 +55,8 @@ def measure(bench: Bench) -> Iterator[Row]:
     ]
     usual = next(one for one in contenders if one.name == "ours bfloat16")
     repeatable = replace(usual, name=DETERMINISTIC, build=our_deterministic_loop)
-    laps = bench.race(NAME, (*contenders, repeatable), size.rounds)
+    text_tuned = replace(usual, name=TEXT_TUNED, build=our_text_tuning_loop)
+    laps = bench.race(NAME, (*contenders, repeatable, text_tuned), size.rounds)
     yield from _rows(bench, laps)
     if bench.peer_script is not None:
         yield from script_steps(bench, bench.peer_script, laps)
@@ -60,8 +66,30 @@ def our_loop(
     base: BaseSource, device: str, batch: int, steps: int, precision: str, latents: tuple[Path, Path]
 ) -> Portion:
     """Return what makes `steps` steps with the product's trainer: cached latents, cached text."""
-    from moongate.artifacts.latents import LatentSet
     from moongate.methods.conditioning import CachedText
+
+    return _loop(base, device, batch, steps, precision, latents, lambda _: CachedText())
+
+
+def our_text_tuning_loop(
+    base: BaseSource, device: str, batch: int, steps: int, precision: str, latents: tuple[Path, Path]
+) -> Portion:
+    """Return what `our_loop` returns, with the text encoder tuned as it is by default."""
+    from moongate.methods.conditioning import TrainedText
+
+    return _loop(base, device, batch, steps, precision, latents, TrainedText)
+
+
+def _loop(
+    base: BaseSource,
+    device: str,
+    batch: int,
+    steps: int,
+    precision: str,
+    latents: tuple[Path, Path],
+    conditioning_of: Callable[[DiffusionModel], Conditioning],
+) -> Portion:
+    from moongate.artifacts.latents import LatentSet
     from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective
     from moongate.models.base import load_model
     from moongate.training.trainer import OptimizerSettings, Trainer, build_accelerator
@@ -71,7 +99,7 @@ def our_loop(
     objective = DreamBoothObjective(
         model,
         DreamBoothData(instance, prior, None),
-        CachedText(),
+        conditioning_of(model),
         batch_size=batch,
         prior_weight=1.0,
         validation_draws=1,
@@ -105,8 +133,9 @@ def our_deterministic_loop(**arguments: Any) -> Portion:
 def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
     subject = bench.subject(NAME)
     on_gpu = bench.device.startswith("cuda")
+    step = f"DreamBooth step with prior, batch {bench.size.train_batch} + {bench.size.train_batch}"
     pairs = (
-        ("as both are run by default", "bfloat16", "float32", None if on_gpu else 1.5),
+        ("each in its default precision", "bfloat16", "float32", None if on_gpu else 1.5),
         ("both in float32", "float32", "float32", None),
         ("both in bfloat16", "bfloat16", "bfloat16", None),
     )
@@ -115,7 +144,7 @@ def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
     for case, mine, theirs, goal in pairs:
         row = compared(
             subject,
-            f"DreamBooth step with prior, batch {bench.size.train_batch} + {bench.size.train_batch}, {case}",
+            f"{step}, {case}",
             "ms per step",
             1000.0,
             (f"moongate, {mine}", laps[f"ours {mine}"]),
@@ -129,12 +158,19 @@ def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
             yield from _on_a_gpu(row)
     yield compared(
         subject,
-        f"DreamBooth step with prior, batch {bench.size.train_batch} + {bench.size.train_batch}: what "
-        "base.deterministic costs",
+        f"{step}: what base.deterministic costs",
         "ms per step",
         1000.0,
         ("moongate, bfloat16", laps["ours bfloat16"]),
         ("the same with base.deterministic", laps[DETERMINISTIC]),
+    )
+    yield compared(
+        subject,
+        f"{step}: what tuning the text encoder costs",
+        "ms per step",
+        1000.0,
+        ("moongate, bfloat16", laps["ours bfloat16"]),
+        ("the same with train.train_text_encoder", laps[TEXT_TUNED]),
     )
 
 
