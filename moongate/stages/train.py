@@ -23,6 +23,8 @@ from moongate.settings import Settings
 from moongate.stages.context import StageContext
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from moongate.methods.dreambooth import DreamBoothObjective
     from moongate.models.base import DiffusionModel
     from moongate.training.fit import Fit
@@ -259,6 +261,7 @@ def _fit(
 
 def _write(folder: Path, outcome: Fit, config: TrainConfig, inputs: TrainInputs) -> None:
     from moongate.models.adapters import AdapterCard, save_adapter
+    from moongate.training.outcome import step_rows, validation_rows
 
     card = AdapterCard(
         method=config.method,
@@ -268,37 +271,16 @@ def _write(folder: Path, outcome: Fit, config: TrainConfig, inputs: TrainInputs)
         step=outcome.chosen_step,
         reason=outcome.reason,
     )
-    parts = {
-        part: {
-            name.removeprefix(f"{part}."): w
-            for name, w in outcome.weights.items()
-            if name.startswith(f"{part}.")
-        }
-        for part in ("unet", "text_encoder")
-    }
-    save_adapter(folder, parts["unet"], parts["text_encoder"] or None, card)
-    rows = [
-        {
-            "step": row.step,
-            "loss": row.loss,
-            "instance_loss": row.parts.get("instance"),
-            "prior_loss": row.parts.get("prior"),
-            "grad_norm": row.grad_norm,
-            "status": "skipped" if row.fault else "ok",
-            "fault": row.fault,
-            "micro_batch": row.micro_batch,
-            "learning_rate": row.learning_rate,
-            "seconds": row.seconds,
-        }
-        for row in outcome.steps
-    ]
-    write_table(folder / "train_steps.parquet", rows, TRAIN_STEPS)
+    save_adapter(folder, _part(outcome, "unet"), _part(outcome, "text_encoder") or None, card)
+    write_table(folder / "train_steps.parquet", step_rows(outcome), TRAIN_STEPS)
     if outcome.validations:
-        validations = [
-            {"step": row.step, "validation_loss": row.loss, "chosen": row.step == outcome.chosen_step}
-            for row in outcome.validations
-        ]
-        write_table(folder / "validation.parquet", validations, VALIDATION)
+        write_table(folder / "validation.parquet", validation_rows(outcome), VALIDATION)
+
+
+def _part(outcome: Fit, part: str) -> dict[str, Tensor]:
+    """Return the chosen weights of one module, by its own names."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): w for name, w in outcome.weights.items() if name.startswith(prefix)}
 
 
 def _evaluations(
