@@ -67,7 +67,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.operations_page
 	$(BIN)/python -m benchmarks.engines
 	$(BIN)/python -m benchmarks.scale.page
-	$(BIN)/python -m benchmarks.speed --only memory
+	$(BIN)/python -m benchmarks.speed.memory
 
 check: setup
 	$(BIN)/ruff check .

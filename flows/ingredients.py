@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from moongate.artifacts.refs import (
     AdapterRef,
@@ -64,12 +63,11 @@ class Ingredients:
 
     def of_subject(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
         """For cache: pictures of the subject under the training prompt."""
-        return self.config.cache, CacheInputs(images, self.base, self.config.subject, self._text_encoder())
+        return self.config.cache, CacheInputs(images, self.base, self.config.subject)
 
     def of_class(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
         """For cache: class pictures under the prompt that they were drawn with."""
-        policy = self.config.on_bad_item
-        return self.config.cache, CacheInputs(images, self.base, None, self._text_encoder(), policy)
+        return self.captioned(images)
 
     def captioned(self, images: ImageSetRef) -> tuple[CacheConfig, CacheInputs]:
         """For cache: pictures under their own captions."""
@@ -119,9 +117,6 @@ class Ingredients:
         config = self.config
         how = (self.base, config.base.precision, config.subject, config.seed)
         return SampleInputs(*how, prompts, adapter, inversions, config.on_bad_item)
-
-    def _text_encoder(self) -> Literal["frozen", "trained"]:
-        return "trained" if self.config.train.train_text_encoder else "frozen"
 
 
 @dataclass(frozen=True)

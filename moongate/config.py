@@ -119,7 +119,7 @@ class PriorConfig(Settings):
 
 
 class CacheConfig(Settings):
-    """How VAE posteriors and text embeddings are computed and laid out."""
+    """How VAE posteriors and the base model's text embeddings are computed and laid out."""
 
     batch_size: int = Field(
         32, ge=1, description="Pictures encoded at once, and the most that a killed process loses."

@@ -32,7 +32,7 @@ from benchmarks.speed.figures import Figures
 from benchmarks.speed.grid import speed_grid
 from benchmarks.speed.rows import read_rows
 from benchmarks.speed.sizes import FULL, SIZES
-from benchmarks.speed.workloads import OF_LARGE_MODELS, WORKLOADS, for_model
+from benchmarks.speed.workloads import WORKLOADS, for_model
 from moongate.config import BaseConfig
 from moongate.errors import ConfigError
 from moongate.models.source import BaseSource, resolve_base
@@ -63,8 +63,7 @@ def main(
     """Measure our side and what a user would run instead in turns, and write table, figures and page.
 
     A run that is stopped goes on with the workloads that it had not finished. On a GPU, the architecture of
-    Stable Diffusion 1.5 with random weights is measured beside the toybox; on a CPU only its memory is, and
-    only when it is asked for by --only memory.
+    Stable Diffusion 1.5 with random weights is measured beside the toybox.
 
     Example: python -m benchmarks.speed --only training,sampling
     """
@@ -75,10 +74,9 @@ def main(
     names = tuple(WORKLOADS) if only is None else _known(words_of(only, "--only"))
     options = [("--only", only, None), ("--size", size, FULL.name), ("--device", device, "auto")]
     command = command_line(NAME, [*options, ("--peer", peer.name if peer else None, None)])
-    large = only is not None and not OF_LARGE_MODELS.isdisjoint(names)
     record, config = Figures(output, NAME, WORKLOADS), BaseConfig(device=device)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary, shown() as progress:
-        for bench in benches(scratch or Path(temporary), device, size, peer, progress, large=large):
+        for bench in benches(scratch or Path(temporary), device, size, peer, progress):
             how = asdict(provenance(command, bench.base, config, seconds=0.0))
             record.measure(for_model(names, bench), bench, {"size": size} | how)
     record.finish(whole=only is None)
@@ -88,16 +86,14 @@ def main(
     typer.echo(record.path)
 
 
-def benches(
-    place: Path, device: str, size: str, peer: Path | None, progress: Progress, *, large: bool
-) -> Iterator[Bench]:
-    """Yield the toybox, and on a GPU or where it is wanted (`large`) Stable Diffusion 1.5's architecture."""
+def benches(place: Path, device: str, size: str, peer: Path | None, progress: Progress) -> Iterator[Bench]:
+    """Yield the toybox, and on a GPU Stable Diffusion 1.5's architecture."""
     from benchmarks.speed.architectures import STABLE_DIFFUSION_15, write_random_model
     from moongate.models.devices import resolve_device
 
     found = str(resolve_device(device))
     sources: list[BaseSource] = [resolve_base(BaseConfig())]
-    if large or found.startswith("cuda"):
+    if found.startswith("cuda"):
         sources.append(write_random_model(STABLE_DIFFUSION_15, place / "sd15"))
     for source in sources:
         own = place / source.folder.name

@@ -8,7 +8,6 @@ from pathlib import Path
 from benchmarks.launching import Stopwatch
 from benchmarks.speed.bench import Bench, Workload
 from benchmarks.speed.rows import Row, read_how, read_rows, write_rows
-from benchmarks.speed.workloads import OF_LARGE_MODELS
 
 # What rows must agree in to be of one run.
 _SAME = ("command", "processor", "torch", "size")
@@ -52,16 +51,15 @@ class Figures:
         """Make the rows the figures; those of a part replace the same workloads, models and devices.
 
         Args:
-            whole: whether all workloads were asked for, but for those that have to be asked for by name. The
-                provenance is that of the last whole run.
+            whole: whether all workloads were asked for. The provenance is that of the last whole run.
         """
         new, how = read_rows(self._unfinished), self._own(read_how(self._unfinished))
-        old = [row for row in read_rows(self.path) if not whole or row.workload in OF_LARGE_MODELS]
+        old = () if whole else read_rows(self.path)
         measured = {(row.workload, row.model, row.device) for row in new}
         kept = [row for row in old if (row.workload, row.model, row.device) not in measured]
         order = list(self._workloads)
         rows = sorted([*kept, *new], key=lambda row: (row.model, row.device, order.index(row.workload)))
-        write_rows(self.path, rows, how if whole or not kept else self._own(read_how(self.path)))
+        write_rows(self.path, rows, self._own(read_how(self.path)) if kept else how)
         self._unfinished.unlink(missing_ok=True)
 
     def _kept(self, how: Mapping[str, str]) -> tuple[tuple[Row, ...], float]:

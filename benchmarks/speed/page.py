@@ -1,4 +1,4 @@
-"""Write `docs/performance.md` from the figures that `python -m benchmarks.speed` left.
+"""Write `docs/performance.md` from what `python -m benchmarks.speed` and `benchmarks.speed.memory` left.
 
 python -m benchmarks.speed.page            write it
 python -m benchmarks.speed.page --check    exit with status 1 when it is stale
@@ -20,10 +20,11 @@ from flows.terminal import seconds
 
 PAGE = Path("docs/performance.md")
 NOTES = Path(__file__).with_name("notes.toml")
+MEMORY = "memory"
 HEADER = """# Performance
 
 Written by `python -m benchmarks.speed` from its figures and from `benchmarks/speed/notes.toml`; do not edit.
-`make bench` measures all of it again.
+`make bench` measures all of it again but the memory of a large model, which has a command of its own.
 
 Both sides of a row took turns, each in a process of its own (A B A B); values are medians of the rounds, and
 the brackets hold the extremes of the rounds' ratios. Memory is the highest resident memory of the process, on
@@ -43,10 +44,13 @@ def write(folder: Path, target: Path = PAGE) -> None:
 def page(folder: Path) -> str:
     """Return the page that the figures in `folder` make."""
     rows, how = read_rows(folder / "speed.parquet"), read_how(folder / "speed.parquet")
-    if not rows:
-        return f"{HEADER}Not measured yet.\n"
-    notes = read_notes(NOTES)
-    parts = [HEADER, _machine(how), _targets(rows, notes), *_workloads(rows, notes, folder)]
+    held, notes = read_rows(folder / f"{MEMORY}.parquet"), read_notes(NOTES)
+    parts = [HEADER]
+    if rows:
+        parts += [_machine(how), _targets([*rows, *held], notes), *_workloads(rows, notes, folder)]
+    else:
+        parts.append("Not measured yet.\n\n")
+    parts += _memory(held, read_how(folder / f"{MEMORY}.parquet"), notes)
     return "".join(parts)
 
 
@@ -121,6 +125,15 @@ def _workloads(rows: Sequence[Row], notes: Mapping[str, str], folder: Path) -> I
         yield from (f"- The limit: {limit}.\n" for limit in dict.fromkeys(row.limit for row in own) if limit)
         yield "\n"
         yield from _plots(own, folder)
+
+
+def _memory(rows: Sequence[Row], how: Mapping[str, str], notes: Mapping[str, str]) -> Iterator[str]:
+    yield f"## {MEMORY.capitalize()}\n\n{notes[MEMORY]}\n\n"
+    if not rows:
+        yield "Not measured yet: `python -m benchmarks.speed.memory`.\n"
+        return
+    yield _machine(how)
+    yield speed_grid(rows).markdown()
 
 
 def _plots(rows: Sequence[Row], folder: Path) -> Iterator[str]:

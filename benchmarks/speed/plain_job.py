@@ -59,7 +59,7 @@ def perform(config: RunConfig, base: BaseSource, do: _Script) -> tuple[Outcome, 
     given, subject = Ingredients(config, base), config.subject
     pictures = do(ingest, "train", given.subject_folder(subject.folder))
     kept = (
-        do(ingest, "holdout", given.subject_folder(subject.holdout_folder))
+        do(ingest, "holdout", given.held_out_folder(subject.holdout_folder, subject.folder))
         if subject.holdout_folder
         else None
     )

@@ -5,7 +5,7 @@ Files of the artifact:
     index.parquet               one row a picture: its shard and row, its prompt and the embedding's row
     latents-00000.safetensors   mean and std, each (N, C, h, w) float32, NOT scaled for the UNet
     prompts.json                the distinct prompts, in the order of the embeddings
-    text.safetensors            embeddings (P, L, D) float32; absent when the text encoder is to be trained
+    text.safetensors            their embeddings by the base model, (P, L, D) float32
 """
 
 import json
@@ -71,11 +71,7 @@ class LatentSet:
         return self._latents("std", rows)
 
     def embeddings(self, rows: Sequence[int]) -> "Tensor":
-        """Return the prompt embedding of each of `rows`, (B, L, D) float32 on the CPU.
-
-        Raises:
-            StoreError: when the set was made for training the text encoder, and so has none.
-        """
+        """Return the prompt embedding of each of `rows`, (B, L, D) float32 on the CPU."""
         return self._embeddings[[self._text_rows[row] for row in rows]]
 
     @property
@@ -87,13 +83,6 @@ class LatentSet:
     def _embeddings(self) -> "Tensor":
         from safetensors.torch import load_file
 
-        if not (self.folder / TEXT_NAME).is_file():
-            raise StoreError(
-                "the latent set has no prompt embeddings",
-                where=str(self.folder / TEXT_NAME),
-                why="it was made for training the text encoder, which changes them",
-                fix="encode the prompts of the rows with the text encoder in hand",
-            )
         return load_file(self.folder / TEXT_NAME)["embeddings"]
 
     def _latents(self, name: str, rows: Sequence[int]) -> "Tensor":
@@ -122,13 +111,12 @@ class LatentSet:
         return members
 
 
-def write_prompts(folder: Path, prompts: Sequence[str], embeddings: "Tensor | None") -> None:
-    """Write the distinct prompts, and their embeddings, (P, L, D) float32, where there are any."""
+def write_prompts(folder: Path, prompts: Sequence[str], embeddings: "Tensor") -> None:
+    """Write the distinct prompts and their embeddings, (P, L, D) float32."""
     from safetensors.torch import save_file
 
     (folder / PROMPTS_NAME).write_text(json.dumps(list(prompts), ensure_ascii=False), encoding="utf-8")
-    if embeddings is not None:
-        save_file({"embeddings": embeddings.contiguous()}, folder / TEXT_NAME)
+    save_file({"embeddings": embeddings.contiguous()}, folder / TEXT_NAME)
 
 
 class LatentWriter:

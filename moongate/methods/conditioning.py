@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -38,20 +39,28 @@ class CachedText(Conditioning):
 
 
 class TrainedText(Conditioning):
-    """The text encoder is trained: prompts are encoded anew in every step, each distinct one once."""
+    """The text encoder is trained: prompts are encoded anew for every micro-batch, each distinct one once."""
 
     def __init__(self, model: DiffusionModel) -> None:
         super().__init__()
         self.text_encoder = model.text_encoder.requires_grad_(True)
         self._tokenizer = model.tokenizer
         self._device = model.device
+        self._known: dict[str, Tensor] = {}
 
     @override
     def forward(self, latents: LatentSet, rows: Sequence[int]) -> Tensor:
         prompts = [latents.prompts[row] for row in rows]
-        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
-        token_ids = tokenize(self._tokenizer, list(places)).to(self._device)
-        return embed_tokens(self.text_encoder, token_ids)[[places[prompt] for prompt in prompts]]
+        distinct = dict.fromkeys(prompts)
+        token_ids = torch.cat([self._tokens(prompt) for prompt in distinct])
+        embedded = dict(zip(distinct, embed_tokens(self.text_encoder, token_ids), strict=True))
+        return torch.stack([embedded[prompt] for prompt in prompts])
+
+    def _tokens(self, prompt: str) -> Tensor:
+        """Return (1, L) token ids, brought to the device once, for that is waited for."""
+        if prompt not in self._known:
+            self._known[prompt] = tokenize(self._tokenizer, [prompt]).to(self._device)
+        return self._known[prompt]
 
     @override
     def trained_modules(self) -> Mapping[str, nn.Module]:

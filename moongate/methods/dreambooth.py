@@ -1,4 +1,4 @@
-"""DreamBooth (Ruiz et al. 2023): the U-Net learns "a [V] class", and class pictures hold the class."""
+"""DreamBooth (Ruiz et al. 2023): the model learns "a [V] class", and class pictures hold the class."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Cache: the VAE posterior of every picture, and the embedding of every prompt, computed once."""
+"""Cache: every picture's VAE posterior, and the base model's embedding of every prompt, computed once."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from moongate.artifacts.images import count_images, read_captions
 from moongate.artifacts.latents import LatentWriter, write_prompts
@@ -25,7 +24,7 @@ from moongate.stages.context import StageContext
 from moongate.subject import SubjectConfig
 
 STAGE = "cache"
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,6 @@ class CacheInputs:
         images: the pictures.
         base: its VAE and text encoder encode, in float32 always.
         subject: whose `instance_prompt` the pictures are trained with; None = each picture's own caption.
-        text_encoder: "frozen" stores prompt embeddings; "trained" does not, for training changes them.
         on_bad_item: whether a picture that cannot be encoded ends the stage. Without one of its few
             pictures a subject would be another one, so for those it should.
     """
@@ -44,7 +42,6 @@ class CacheInputs:
     images: ImageSetRef
     base: BaseSource
     subject: SubjectConfig | None = None
-    text_encoder: Literal["frozen", "trained"] = "frozen"
     on_bad_item: OnBadItem = "stop"
 
     def prompt_of(self, caption: str) -> str:
@@ -58,7 +55,6 @@ class CacheSettings(Settings):
     instance_prompt: str
     identifier: str | None
     class_noun: str | None
-    text_encoder: Literal["frozen", "trained"]
 
 
 def recipe(config: CacheConfig, inputs: CacheInputs) -> Recipe[LatentSetRef]:
@@ -68,7 +64,6 @@ def recipe(config: CacheConfig, inputs: CacheInputs) -> Recipe[LatentSetRef]:
         instance_prompt=subject.instance_prompt if subject else "{caption}",
         identifier=subject.identifier if subject else None,
         class_noun=subject.class_noun if subject else None,
-        text_encoder=inputs.text_encoder,
     )
     digests = (("base", inputs.base.digest()), ("images", inputs.images.digest))
     return Recipe(STAGE, REVISION, settings, digests, LatentSetRef)
@@ -94,7 +89,7 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
         context.store.require_room(_room(inputs, images), STAGE)
         with leased_model(inputs.base, precision="float32", device=context.device) as model:
             book = embed_captions(model, images, inputs.prompt_of)
-            write_prompts(folder, book.prompts, book.embeddings if inputs.text_encoder == "frozen" else None)
+            write_prompts(folder, book.prompts, book.embeddings)
             finished = context.finished_batches(recipe_, model.device)
             writer = LatentWriter(folder, config.shard_rows, book.prompts)
             count, bad = count_images(images), list[BadItem]()
@@ -118,8 +113,7 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
 def _room(inputs: CacheInputs, images: Path) -> int:
     """Return the most bytes that the set takes: a mean and a deviation a picture, an embedding a prompt."""
     size = Footprint.of(inputs.base)
-    prompts = len(set(read_captions(images))) if inputs.text_encoder == "frozen" else 0
-    return count_images(images) * 2 * size.latent + prompts * size.embedding
+    return count_images(images) * 2 * size.latent + len(set(read_captions(images))) * size.embedding
 
 
 def _provenance(config: CacheConfig, inputs: CacheInputs) -> dict[str, str]:

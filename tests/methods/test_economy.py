@@ -36,6 +36,12 @@ def trainer(model: DiffusionModel, tmp_path: Path) -> Trainer:
     return trainer_of(model, CachedText(), tmp_path)
 
 
+@pytest.fixture(params=["frozen", "tuned"])
+def either_trainer(request, model: DiffusionModel, tmp_path: Path) -> Trainer:
+    text = {"frozen": CachedText, "tuned": lambda: TrainedText(model)}[request.param]()
+    return trainer_of(model, text, tmp_path)
+
+
 def trainer_of(model: DiffusionModel, conditioning: Conditioning, tmp_path: Path) -> Trainer:
     data = DreamBoothData(*(latent_set(model, tmp_path / name) for name in ("a sks duck", "a duck", "kept")))
     objective = DreamBoothObjective(
@@ -112,10 +118,10 @@ def test_a_trained_text_encoder_reads_each_distinct_prompt_once_at_a_time(
     assert seen == {"text": STEPS * subject_and_class + validations * DRAWS}
 
 
-def test_a_step_waits_for_its_device_once(trainer: Trainer) -> None:
-    trainer.advance()
+def test_a_step_waits_for_its_device_once(either_trainer: Trainer) -> None:
+    either_trainer.advance()
     with Waits() as waits:
-        trainer.advance()
+        either_trainer.advance()
     assert waits.calls == {"tolist": 1}
 
 

@@ -10,7 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from moongate.artifacts.images import read_images
 from moongate.artifacts.latents import LatentSet
 from moongate.config import CacheConfig
-from moongate.errors import NumericsError, StoreError
+from moongate.errors import NumericsError
 from moongate.models.source import BaseSource
 from moongate.stages.cache import CacheInputs, cache, recipe
 from moongate.subject import SubjectConfig
@@ -80,13 +80,6 @@ def test_layout_is_no_part_of_the_address_but_wording_is(inputs, base, images):
     ours, same, other = (recipe(CONFIG, CacheInputs(images, base, subject)).digest for subject in subjects)
     assert ours == same
     assert len({digest, ours, other}) == 3
-
-
-def test_embeddings_are_left_out_where_the_text_encoder_is_trained(base, images, context):
-    found = latents(CONFIG, CacheInputs(images, base, text_encoder="trained"), context)
-    assert found.prompts[0] == "a red duck"
-    with pytest.raises(StoreError, match="no prompt embeddings"):
-        found.embeddings([0])
 
 
 def test_latents_that_are_not_finite_are_refused_with_their_pictures_and_nothing_is_kept(

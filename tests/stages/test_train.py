@@ -39,11 +39,11 @@ SUBJECT = SubjectConfig(class_noun="duck", identifier="sks")
 def inputs_in(base, put_images):
     """Training inputs in a store: five subject pictures, the same five as class and as held-out pictures."""
 
-    def build(context, text_encoder="frozen") -> TrainInputs:
+    def build(context) -> TrainInputs:
         images = put_images(context)
 
         def latents(subject):
-            wanted = CacheInputs(images, base, subject=subject, text_encoder=text_encoder)
+            wanted = CacheInputs(images, base, subject=subject)
             return cache(CacheConfig(), wanted, context).ref
 
         mine, of_class = latents(SUBJECT), latents(None)
@@ -71,8 +71,7 @@ def test_every_unet_weight_is_saved_and_what_should_move_moved(inputs, context):
     assert not (folder / "text_encoder.safetensors").exists()
 
 
-def test_the_text_encoder_is_trained_when_asked_for(inputs_in, context):
-    inputs = inputs_in(context, text_encoder="trained")
+def test_the_text_encoder_is_trained_when_asked_for(inputs, context):
     wanted = CONFIG.model_copy(update={"train_text_encoder": True, "selection": "last"})
     tuned = load_file(adapter_folder(wanted, inputs, context) / "text_encoder.safetensors")
     before = load_model(inputs.base, "cpu", "float32").text_encoder.state_dict()
