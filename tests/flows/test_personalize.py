@@ -72,11 +72,35 @@ def test_a_stable_diffusion_2_folder_runs_the_whole_chain_and_its_export_predict
 ) -> None:
     from diffusers import StableDiffusionPipeline
 
-    record = personalize(tiny_settings(tmp_path, tiny_sd2))
+    small = ["train_text_encoder=false", "unet_layers=attention", "gradient_checkpointing=true"]
+    config = with_overrides(tiny_settings(tmp_path, tiny_sd2), [f"train.{setting}" for setting in small])
+    record = personalize(config)
     assert record.status == "completed"
     assert [(entry.stage, entry.role) for entry in record.stages] == [*INSTANCES, ("record", "run")]
     pipeline = StableDiffusionPipeline.from_pretrained(run_folder(home, record.run_id) / "model")
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    moved = {part: changed(pipeline, tiny_sd2, part) for part in ("unet", "text_encoder")}
+    assert moved["unet"]
+    assert all(".attn1." in name or ".attn2." in name for name in moved["unet"])
+    assert not moved["text_encoder"]
+
+
+def test_the_export_holds_the_tuned_text_encoder_beside_the_tuned_unet(
+    first: RunRecord, config: RunConfig, home: Path
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(run_folder(home, first.run_id) / "model")
+    assert all(changed(pipeline, Path(config.base.model), part) for part in ("unet", "text_encoder"))
+
+
+def changed(pipeline: object, base: Path, part: str) -> list[str]:
+    """Return the names of a module's parameters that are not those of the base model."""
+    from diffusers import StableDiffusionPipeline
+
+    before = getattr(StableDiffusionPipeline.from_pretrained(base), part).state_dict()
+    after = getattr(pipeline, part).state_dict()
+    return [name for name, tensor in after.items() if not tensor.equal(before[name])]
 
 
 def test_without_prior_preservation_its_stage_is_left_out(first: RunRecord, config: RunConfig) -> None:
