@@ -199,7 +199,7 @@ class InvertConfig(Settings):
     batch_size: int = Field(
         32, ge=1, description="Pictures inverted at once, and the most that a killed process loses."
     )
-    num_images: int = Field(16, ge=0, description="Evaluation pictures to invert; 0 = all of them.")
+    num_images: int = Field(8, ge=0, description="Evaluation pictures to invert; 0 = all of them.")
 
 
 class SampleConfig(Settings):
