@@ -156,22 +156,18 @@ def _rows(bench: Bench, laps: dict[str, Laps]) -> Iterator[Row]:
         yield row
         if on_gpu and mine == theirs == "bfloat16":
             yield from _on_a_gpu(row)
-    yield compared(
-        subject,
-        f"{step}: what base.deterministic costs",
-        "ms per step",
-        1000.0,
-        ("moongate, bfloat16", laps["ours bfloat16"]),
-        ("the same with base.deterministic", laps[DETERMINISTIC]),
-    )
-    yield compared(
-        subject,
-        f"{step}: what tuning the text encoder costs",
-        "ms per step",
-        1000.0,
-        ("moongate, bfloat16", laps["ours bfloat16"]),
-        ("the same with train.train_text_encoder", laps[TEXT_TUNED]),
-    )
+    for what, setting, other in (
+        ("base.deterministic", "base.deterministic", DETERMINISTIC),
+        ("tuning the text encoder", "train.train_text_encoder", TEXT_TUNED),
+    ):
+        yield compared(
+            subject,
+            f"{step}: what {what} costs",
+            "ms per step",
+            1000.0,
+            ("moongate, bfloat16", laps["ours bfloat16"]),
+            (f"the same with {setting}", laps[other]),
+        )
 
 
 def _on_a_gpu(row: Row) -> Iterator[Row]:
