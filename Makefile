@@ -25,14 +25,16 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 1; fi
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
 		f"moongate needs Python 3.11 or newer; $(PYTHON) is {v.major}.{v.minor}. Name another: make setup PYTHON=...")'
-	@echo "[1/3] environment: $(VENV) with $$($(PYTHON) --version)"
+	@echo "[1/4] environment: $(VENV) with $$($(PYTHON) --version)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "Python's venv module is missing or incomplete (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
-	@echo "[2/3] locked dependencies: 2 GB on disk with a CPU build of torch, more with CUDA; some minutes"
+	@echo "[2/4] locked dependencies: 2 GB on disk with a CPU build of torch, more with CUDA; some minutes"
 	@$(BIN)/python -m pip install --quiet -r requirements.lock
 	@$(BIN)/python -m pip check
-	@echo "[3/3] moongate itself"
+	@echo "[3/4] moongate itself"
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "[4/4] an empty Prefect database, for runs without a server of their own"
+	@$(BIN)/python -m flows.blank_database
 	@touch $@
 	@echo "Ready: $(BIN)/moongate --help"
 

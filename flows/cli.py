@@ -4,6 +4,7 @@ Only typer is imported here. What a command needs is imported when it runs: so h
 is imported after its settings are known.
 """
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -250,6 +251,10 @@ def main() -> None:
 
         print_error(error)
         sys.exit(1)
+    finally:
+        # At its end Python looks once more for garbage in all that Prefect and torch brought along. It takes
+        # most of a second, and all of it goes with the process anyway.
+        gc.freeze()
 
 
 def _overrides(set_: list[str] | None, *, allow_rejects: bool) -> tuple[str, ...]:

@@ -22,11 +22,12 @@ from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from flows.blank_database import begin_with_blank
 from flows.services.crew import HEARTBEAT_S, running_url
 from moongate.errors import ConfigError, MoongateError
 
-# A private server that dies refuses at once, so patience costs nothing: a first start migrates an empty
-# database, which was seen to take minutes on a busy machine.
+# A private server that dies refuses at once, so patience costs nothing: where no blank database was made, a
+# first start migrates an empty one, which was seen to take minutes on a busy machine.
 PRIVATE_TIMEOUT_S = 300
 USERS_TIMEOUT_S = 30
 FLUSH_TIMEOUT_S = 5
@@ -133,13 +134,15 @@ def _private_server(home: Path) -> Iterator[str]:
         log = stack.enter_context((home / f"{slot}.log").open("wb"))
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+        database = home / f"{slot}.db"
+        begin_with_blank(database)
         environment = {
             **LEAN_SERVER,
             **os.environ,
             "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1",
             "PREFECT_API_URL": url,
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / slot}.db",
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{database}",
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.private_server", str(listener.fileno())],

@@ -16,6 +16,8 @@ TITLE_SIZE = 18
 LABEL_SIZE = 12
 SMALLEST_CELL = 128
 LARGEST_CELL = 256
+COMPRESSION = 4
+"""Of zlib: 6, the default, takes twice as long for 3 % less."""
 PAPER = (250, 250, 248)
 INK = (28, 31, 36)
 FAINT_INK = (104, 110, 118)
@@ -60,7 +62,7 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int) -> Image.Imag
 def write_sheet(path: Path, sheet: Image.Image) -> None:
     """Write `sheet` as PNG; a reader sees the old file or the new one, never half of one."""
     partial = path.with_name(f".{path.name}.partial")
-    sheet.save(partial, format="PNG")
+    sheet.save(partial, format="PNG", compress_level=COMPRESSION)
     partial.replace(path)
 
 
