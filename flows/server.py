@@ -32,7 +32,8 @@ PRIVATE_TIMEOUT_S = 300
 USERS_TIMEOUT_S = 30
 FLUSH_TIMEOUT_S = 5
 
-# The server takes a run whose heart does not beat for dead.
+# A server takes a run whose heart does not beat for dead. A private one is asked by nobody, and the end of a
+# flow waits for the heart's next second.
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S)}
 # Prefect's console handler is closed: the terminal shows progress, and its own handler shows warnings.
 QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "DO_NOT_TRACK": "1"}
@@ -84,18 +85,25 @@ def prefect_api(home: Path) -> Iterator[Api]:
     Args:
         home: the folder of the records; a private server keeps its files in `home/prefect`.
     """
-    for name, value in (QUIET | CORE_LOGGERS | HEARTBEAT).items():
-        os.environ.setdefault(name, value)
+    _prefer(QUIET | CORE_LOGGERS)
     if url := configured_url(os.environ):
+        _prefer(HEARTBEAT)
         yield Api(url, private=False)
         return
     if url := running_url(home.resolve()):
+        _prefer(HEARTBEAT)
         with _chosen(url):
             yield Api(url, private=False)
         return
     prefect_home = Path(os.environ.setdefault("PREFECT_HOME", str(home.resolve() / "prefect")))
     with _private_server(prefect_home) as url, _chosen(url):
         yield Api(url, private=True)
+
+
+def _prefer(settings: Mapping[str, str]) -> None:
+    """Choose settings of Prefect that the user has not chosen."""
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager

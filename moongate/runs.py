@@ -235,14 +235,19 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
+def runs_folder(root: Path) -> Path:
+    """Return the folder of all runs of a store."""
+    return root / "runs"
+
+
 def run_folder(root: Path, run_id: str) -> Path:
     """Return where a run's files are, whether or not it exists."""
-    return root / "runs" / run_id
+    return runs_folder(root) / run_id
 
 
 def list_runs(root: Path) -> list[RunRecord]:
     """Return every readable run under `root`, newest first."""
-    folders = (path for path in (root / "runs").glob("r*") if is_run_id(path.name))
+    folders = (path for path in runs_folder(root).glob("r*") if is_run_id(path.name))
     records = (_read(folder) for folder in sorted(folders, reverse=True))
     return [record for record in records if record is not None]
 
@@ -254,7 +259,7 @@ def load_run(root: Path, wanted: str) -> RunRecord:
         InputError: when no run fits, or several do.
         StoreError: when its `run.json` cannot be read.
     """
-    known = sorted(path.name for path in (root / "runs").glob("r*") if is_run_id(path.name))
+    known = sorted(path.name for path in runs_folder(root).glob("r*") if is_run_id(path.name))
     fitting = known[-1:] if wanted == "last" else [name for name in known if wanted in name]
     if wanted in fitting:
         fitting = [wanted]
@@ -314,7 +319,7 @@ def _not_one_run(root: Path, wanted: str, known: Sequence[str], fitting: Sequenc
     near = fitting or get_close_matches(wanted, known, n=3, cutoff=0.3) or known[-3:]
     return InputError(
         f"no run is called {wanted!r}" if not fitting else f"{len(fitting)} runs fit {wanted!r}",
-        where=str(root / "runs"),
+        where=str(runs_folder(root)),
         why=f"these come near: {', '.join(near)}" if near else "there are no runs yet",
         fix="name one in full; `moongate runs` lists them",
     )

@@ -13,6 +13,7 @@ from moongate.imagefolder.verdicts import printable
 from moongate.markdown import escaped, table
 from moongate.metrics.rows import ModelRole, SummaryRow
 from moongate.report.cells import inversion_cells, shot_cells, subject_cells
+from moongate.report.drawings import curve_png
 from moongate.report.evidence import InversionResult, Shot
 from moongate.report.glossary import guide_for, variant_of
 from moongate.report.numbers import decimal
@@ -49,17 +50,20 @@ def of_pictures(role: str, folder: Path) -> Iterator[Exhibit]:
     yield from _sheet(f"pictures-{role}", caption, subject_cells(pictures[:CELLS]), COLUMNS)
 
 
-def of_training(folder: Path) -> Iterator[Exhibit]:
-    """Yield the curve by which a step was kept; without held-out pictures, that of the training loss."""
-    # Imported late: matplotlib would double the time that a flow takes to import.
-    from moongate.report.curves import as_png, loss_curve, validation_curve
+def of_training(runs: Path, folder: Path) -> Iterator[Exhibit]:
+    """Yield the curve by which a step was kept; without held-out pictures, that of the training loss.
 
+    Args:
+        runs: the folder of all runs, one of which may keep the curve.
+        folder: the adapter's, named by its digest.
+    """
     fit = read_training(folder)
     if fit.validation:
         caption = f"Held-out loss by step; step {fit.chosen_step} was kept: {fit.reason}"
-        yield Picture("validation", caption, as_png(validation_curve(fit)), "image/png")
+        yield Picture("validation", caption, curve_png(runs, folder.name, "validation", fit), "image/png")
     elif fit.steps:
-        yield Picture("training-loss", "Training loss by step", as_png(loss_curve(fit)), "image/png")
+        curve = curve_png(runs, folder.name, "loss", fit)
+        yield Picture("training-loss", "Training loss by step", curve, "image/png")
 
 
 def of_inversions(role: str, folder: Path) -> Iterator[Exhibit]:

@@ -21,7 +21,7 @@ from moongate.index.rows import BADGES, SHORT_ID, Surroundings, badges_of, day_a
 from moongate.index.views import BadgeCount, IndexPage, Link, RelativeView, RunRow
 from moongate.report.numbers import percent
 from moongate.report.style import shared_style
-from moongate.runs import RunRecord, list_runs
+from moongate.runs import RunRecord, list_runs, runs_folder
 
 TEMPLATE = "index.html.j2"
 
@@ -129,7 +129,7 @@ def _relative(one: Relative) -> RelativeView:
 
 
 def _unreadable(store: Store, known: dict[str, RunRecord]) -> tuple[str, ...]:
-    folders = (path.parent.name for path in (store.root / "runs").glob("r*/run.json"))
+    folders = (path.parent.name for path in runs_folder(store.root).glob("r*/run.json"))
     return tuple(sorted(name for name in folders if name not in known))
 
 

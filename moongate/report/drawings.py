@@ -37,7 +37,7 @@ def kept_curves(run_folder: Path, adapter: str, fit: TrainingRecord | None) -> M
         fit: how.
     """
     content = _content(adapter)
-    for folder in (run_folder, *_others(run_folder)):
+    for folder in (run_folder, *_with_curves(run_folder.parent)):
         if (svgs := _read(folder, content)) is not None:
             _take_over(folder, run_folder, svgs)
             break
@@ -48,16 +48,33 @@ def kept_curves(run_folder: Path, adapter: str, fit: TrainingRecord | None) -> M
     return svgs
 
 
+def curve_png(runs: Path, adapter: str, name: str, fit: TrainingRecord) -> bytes:
+    """Return a training curve as PNG: as a run under `runs` keeps it, or drawn when none does.
+
+    Args:
+        runs: the folder of all runs.
+        adapter: digest of what was trained.
+        name: "loss" or "validation"; `fit` has points of it.
+        fit: how.
+    """
+    content = _content(adapter)
+    for folder in _with_curves(runs):
+        if name in (_read(folder, content) or ()):
+            return _png(folder, name).read_bytes()
+    from moongate.report.curves import as_png, training_curves
+
+    return as_png(dict(training_curves(fit))[name])
+
+
 def _content(adapter: str) -> str:
     """Return what decides the drawings: what they show, and what draws them."""
     drawing = file_digest(Path(__file__).with_name("curves.py"))
     return json_digest([adapter, drawing, version("matplotlib")])
 
 
-def _others(run_folder: Path) -> list[Path]:
-    """Return the other runs that have curves, newest first."""
-    known = sorted(run_folder.parent.glob(f"*/{CURVES_NAME}"), reverse=True)
-    return [path.parent for path in known if path.parent != run_folder]
+def _with_curves(runs: Path) -> list[Path]:
+    """Return the folders of the runs that have curves, newest first."""
+    return [path.parent for path in sorted(runs.glob(f"*/{CURVES_NAME}"), reverse=True)]
 
 
 def _read(folder: Path, content: str) -> dict[str, str] | None:

@@ -1,6 +1,8 @@
 """Record: the tables, contact sheets, report and exported model of one run. None is content addressed."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from moongate.runs import RunRecord, StageEntry, run_folder
 from moongate.stages.context import StageContext
 
 if TYPE_CHECKING:
+    from moongate.report.album import Sheet
     from moongate.report.evidence import Ancestry, Evidence, RunFacts, SettingGroup, StageFact
 
 STAGE = "record"
@@ -228,9 +231,13 @@ def _write_sheets(folder: Path, evidence: "Evidence", columns: int) -> None:
     from moongate.report.album import sheets_of
     from moongate.report.sheets import contact_sheet, write_sheet
 
-    folder.mkdir(exist_ok=True)
-    for sheet in sheets_of(evidence):
+    def write(sheet: "Sheet") -> None:
         write_sheet(folder / f"{sheet.name}.png", contact_sheet(sheet.title, sheet.cells, columns))
+
+    folder.mkdir(exist_ok=True)
+    # Pictures are compressed outside the interpreter's lock, so sheets keep several cores busy.
+    with ThreadPoolExecutor() as pool:
+        deque(pool.map(write, sheets_of(evidence)), maxlen=0)
 
 
 def _write_report(path: Path, evidence: "Evidence", curves: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moongate.report.drawings import CURVES_NAME, kept_curves
+from moongate.report.drawings import CURVES_NAME, curve_png, kept_curves
 from moongate.report.evidence import TrainingRecord, TrainStep, ValidationPoint
 
 FIT = TrainingRecord(
@@ -48,6 +48,14 @@ def test_another_run_of_the_adapter_has_the_same_curves_without_drawing(first: P
     for name in ("loss", "validation"):
         png = f"sheets/{name}.png"
         assert (second / png).read_bytes() == (first / png).read_bytes()
+
+
+def test_a_curve_alone_is_the_one_that_a_run_keeps(first: Path) -> None:
+    kept = first / "sheets/validation.png"
+    drawn = curve_png(first.parent, "b" * 64, "validation", FIT)
+    assert curve_png(first.parent, "a" * 64, "validation", FIT) == kept.read_bytes() == drawn
+    kept.write_bytes(b"as it lies there")
+    assert curve_png(first.parent, "a" * 64, "validation", FIT) == b"as it lies there"
 
 
 def test_another_adapter_is_drawn_anew(first: Path) -> None:
