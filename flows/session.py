@@ -26,10 +26,11 @@ def session(front: FrontEnd) -> Iterator[None]:
     require_room(store.root, DATABASE_BYTES, "the records of a run")
     with prefect_api(store.root) as api:
         with front.starting():
-            import prefect  # noqa: F401 - takes as long as the private server does, so both at once
+            # Takes as long as the private server does, so both at once.
+            import tasks.policies  # noqa: F401 - the most of what flows import
+            from tasks.exhibits import unwatched
 
             wait_until_healthy(api)
-        from tasks.exhibits import unwatched
 
         with unwatched() if api.private else nullcontext(), front.showing():
             yield
