@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.models import stage_model
 from benchmarks.speed.plain_caching import encode_in_loop, read_files, write_files
 from benchmarks.speed.racing import Contender, Done, Portion
 from benchmarks.speed.rows import Row, compared
@@ -29,10 +30,9 @@ def measure(bench: Bench) -> Iterator[Row]:
 def our_encoding(base: BaseSource, device: str, images: Path, pictures: int, batch: int) -> Portion:
     """Return what encodes `pictures` pictures by the product's own reader and encoder."""
     from moongate.artifacts.images import stream_images
-    from moongate.models.base import load_model
     from moongate.models.latents import encode_posterior, from_uint8
 
-    model = load_model(base, device, "float32")
+    model = stage_model(base, device, "float32")
 
     def portion() -> Done:
         import torch

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.speed.bench import Bench
+from benchmarks.speed.models import stage_model
 from benchmarks.speed.plain_inversion import scheduler_loop
 from benchmarks.speed.racing import Contender, Done, Portion
 from benchmarks.speed.rows import Row, compared
@@ -46,10 +47,9 @@ def our_round_trip(
     from moongate.diffusion.inversion import FixedPointRule, invert, invert_fixed_point
     from moongate.diffusion.samplers import Ddim, sample
     from moongate.diffusion.schedule import timestep_table
-    from moongate.models.base import load_model
     from moongate.models.denoiser import Denoiser, EvalCounter
 
-    model = load_model(base, device, precision)
+    model = stage_model(base, device, precision)
     known, table = LatentSet(latents), timestep_table(model.schedule, steps)
     z_0 = (known.means(rows) * model.scaling_factor).to(model.device)
     text = known.embeddings(rows)

@@ -26,6 +26,7 @@ from benchmarks.speed import page
 from benchmarks.speed.architectures import STABLE_DIFFUSION_15, write_random_model
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.grid import speed_grid
+from benchmarks.speed.models import stage_model
 from benchmarks.speed.racing import Contender, Done, Portion
 from benchmarks.speed.rows import Row, alone, write_rows
 from benchmarks.speed.sizes import FULL
@@ -131,10 +132,9 @@ def lone_steps(base: BaseSource, device: str, scratch: Path, way: Way) -> Portio
     """Return what makes one step by the product's trainer on latents of noise, which take the same memory."""
     from moongate.methods.conditioning import CachedText, TrainedText
     from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective
-    from moongate.models.base import load_model
     from moongate.training.trainer import OptimizerSettings, Trainer, build_accelerator
 
-    model = load_model(base, device, "bfloat16")
+    model = stage_model(base, device, "bfloat16")
     if way.checkpointing:
         model.unet.enable_gradient_checkpointing()
     subject = _noise(model, scratch / "subject", "a sks cup")

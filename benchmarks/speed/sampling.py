@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.meters import matrix_rate, unet_operations
+from benchmarks.speed.models import stage_model
 from benchmarks.speed.plain_sampling import GUIDANCE, best_batch, draw, pipeline_draws, pipeline_of
 from benchmarks.speed.racing import Contender, Done, Laps, Portion
 from benchmarks.speed.rows import Row, alone, compared
@@ -54,9 +55,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 def our_draws(base: BaseSource, device: str, precision: str, drawing: Drawing) -> Portion:
     """Return what draws every order of `drawing` as the sample stage does, decoded to 8-bit pictures."""
-    from moongate.models.base import load_model
-
-    model = load_model(base, device, precision)
+    model = stage_model(base, device, precision)
     orders = drawing.orders()
     _exhaust(_studio(model, replace(drawing, steps=1)), orders[: drawing.batch])
 

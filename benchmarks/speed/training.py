@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed.bench import Bench
 from benchmarks.speed.meters import matrix_rate, unet_operations
+from benchmarks.speed.models import stage_model
 from benchmarks.speed.plain_training import plain_loop
 from benchmarks.speed.racing import Contender, Done, Laps, Portion
 from benchmarks.speed.rows import Row, compared
@@ -91,11 +92,10 @@ def _loop(
 ) -> Portion:
     from moongate.artifacts.latents import LatentSet
     from moongate.methods.dreambooth import DreamBoothData, DreamBoothObjective
-    from moongate.models.base import load_model
     from moongate.training.trainer import OptimizerSettings, Trainer, build_accelerator
 
     instance, prior = (LatentSet(folder) for folder in latents)
-    model = load_model(base, device, precision)
+    model = stage_model(base, device, precision)
     objective = DreamBoothObjective(
         model,
         DreamBoothData(instance, prior, None),

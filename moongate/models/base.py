@@ -15,7 +15,7 @@ from moongate.diffusion.schedule import NoiseSchedule
 from moongate.diffusion.scheduler_config import SchedulerConfig
 from moongate.errors import ModelError
 from moongate.models.devices import resolve_device, torch_dtype
-from moongate.models.kernels import keep_freed_memory, refuse_tf32
+from moongate.models.kernels import refuse_tf32
 from moongate.models.quiet import quiet_libraries
 from moongate.models.source import BaseSource
 from moongate.models.tokens import load_tokenizer
@@ -99,8 +99,6 @@ def load_model(source: BaseSource, device: str | torch.device, precision: str) -
     torch_dtype(precision)
     where = resolve_device(str(device))
     refuse_tf32()
-    if where.type == "cpu":
-        keep_freed_memory()
     source.check()
     scheduler_config = read_scheduler_config(source)
     with quiet_libraries():

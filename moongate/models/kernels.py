@@ -20,8 +20,8 @@ def keep_freed_memory() -> bool:
     """Let glibc keep what is freed for what is asked for next, in this process from here on.
 
     Left alone it gives large blocks back to the system at once, and every activation of a network on the CPU
-    is fetched again page by page: the toybox's UNet trained 7 to 15 % faster without that (2 cores), and a
-    float32 evaluation at batch 64 was now and then a third slower with it. What a process used at most it
+    is fetched again page by page: the toybox's UNet trained 7 to 15 % faster without that (2 cores), and its
+    evaluation in float32 at batch 64 was now and then a third slower with it. What a process used at most it
     holds until it ends. The memory of a GPU has PyTorch's own allocator, which does the same.
 
     Returns:

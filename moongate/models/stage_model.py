@@ -7,6 +7,7 @@ from pathlib import Path
 from moongate.memory import SMALLER_BATCH, out_of_memory_explained
 from moongate.models.adapters import apply_adapter
 from moongate.models.base import DiffusionModel, load_model
+from moongate.models.kernels import keep_freed_memory
 from moongate.models.leases import leased_device
 from moongate.models.source import BaseSource
 
@@ -38,6 +39,8 @@ def leased_model(
         leased_device(device) as leased,
         out_of_memory_explained(f"the stage's model on {leased}", when_memory_runs_out),
     ):
+        if leased == "cpu":
+            keep_freed_memory()
         model = load_model(base, leased, precision)
         if adapter is not None:
             apply_adapter(model, adapter)
