@@ -8,6 +8,7 @@ before the first lap, so that whatever else disturbs the machine disturbs them a
 from __future__ import annotations
 
 import multiprocessing
+import os
 import statistics
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,10 @@ from typing import Any
 
 from benchmarks.speed.meters import Meter
 from moongate.errors import MoongateError
+
+# Model libraries read them when they are first imported. Their warnings of what a peer does to its models
+# would be written across the progress.
+_VERBOSITY = ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY")
 
 
 class ContenderError(MoongateError):
@@ -190,6 +195,8 @@ def _running(contenders: Sequence[Contender]) -> Iterator[list[_Runner]]:
 
 def _serve(contender: Contender, pipe: Connection) -> None:
     """The contender's process: build, warm up, and run a portion at every word until the pipe is closed."""
+    for name in _VERBOSITY:
+        os.environ.setdefault(name, "error")
     try:
         portion = contender.build(**contender.arguments)
         for _ in range(contender.warm_ups):
