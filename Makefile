@@ -19,7 +19,7 @@ help:
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml flows/blank_database.py
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "moongate needs Python 3.11 or newer, and none was found on PATH." >&2; \
 		echo "Install one, or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 1; fi
@@ -51,6 +51,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed
 
 verify: setup
+	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.base_model
 	$(BIN)/python -m benchmarks.inversion
 	$(BIN)/python -m benchmarks.dreambooth

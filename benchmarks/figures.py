@@ -15,7 +15,7 @@ from moongate.artifacts.schemas import Table
 from moongate.artifacts.tables import read_provenance, write_table
 
 Bound = Literal["at least", "at most", "surely above"]
-Unit = Literal["dB", "share", "score", "error", "count"]
+Unit = Literal["dB", "share", "score", "error", "count", "s"]
 
 WHOLE = "all"
 
@@ -45,7 +45,7 @@ class Figure:
         label: its name for people.
         column: which model or method it belongs to.
         value: in `unit`; None unless the status is ok.
-        unit: dB, share (0..1), score, error (absolute) or count.
+        unit: dB, share (0..1), score, error (absolute), count or s (seconds).
         group: "all", or the subject or part that the number is about.
         low, high: its interval; None where none can be formed.
         n: measurements behind it.

@@ -10,7 +10,7 @@ from benchmarks.figures import Figure, targets
 
 _NO_VALUE = "–"
 _MINUS = "\u2212"
-_FORMATS: Mapping[str, str] = {"dB": ".2f", "count": ",.0f", "share": ".1f", "score": ".3f"}
+_FORMATS: Mapping[str, str] = {"dB": ".2f", "count": ",.0f", "share": ".1f", "score": ".3f", "s": ".1f"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def number(figure: Figure) -> str:
 
 def quantity(value: float, figure: Figure) -> str:
     """Return a number in the figure's unit."""
-    endings = {"dB": " dB", "share": " %"}
+    endings = {"dB": " dB", "share": " %", "s": " s"}
     return _bare(value, figure) + endings.get(figure.unit, "")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import base_model, dreambooth, inversion
+from benchmarks import base_model, dreambooth, inversion, main_job
 from benchmarks.comparison import COLUMNS
 from benchmarks.conclusions import DERIVED, DERIVED_COLUMNS
 from benchmarks.figures import WHOLE, Figure, Provenance, Record, targets
@@ -99,6 +99,10 @@ torch {how.torch}, Python {how.python}; UNet in {how.precision}; base model {how
 """
 
 
+def _main_job(figures: Sequence[Figure]) -> Iterator[str]:
+    yield by_metric(figures, main_job.COLUMNS, "the main job").markdown()
+
+
 def _base_model(figures: Sequence[Figure]) -> Iterator[str]:
     yield by_metric(figures, base_model.COLUMNS, "held-out renders and prompts").markdown()
 
@@ -132,6 +136,14 @@ def _inversion(figures: Sequence[Figure]) -> Iterator[str]:
 
 
 SECTIONS = (
+    Section(
+        main_job.NAME,
+        "The main job",
+        "What `make run` does after its set-up, without a Prefect server of the user's: five pictures of a\n"
+        "subject are learned and judged in an empty store, and then the same again.",
+        main_job.COLUMNS,
+        _main_job,
+    ),
     Section(
         base_model.NAME,
         "The bundled base model",

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,17 +23,18 @@ def blank_database() -> Path:
 
 
 def begin_with_blank(database: Path) -> None:
-    """Put a copy of the blank database at `database`, unless one is there or none was made.
+    """Put a copy of the blank database at `database`, unless one is there.
 
-    Without it Prefect migrates an empty one, and the server is only later up. Its caller is the only one
-    that creates `database`.
+    Without a blank one that can be read Prefect migrates an empty one, and the server is only later up. Its
+    caller is the only one that creates `database`.
     """
-    blank = blank_database()
-    if database.exists() or not blank.exists():
+    if database.exists():
         return
     partial = database.with_name(f"{database.name}.partial")
-    shutil.copyfile(blank, partial)
-    partial.replace(database)
+    with suppress(OSError):
+        shutil.copyfile(blank_database(), partial)
+        partial.replace(database)
+    partial.unlink(missing_ok=True)
 
 
 def make_blank(target: Path) -> None:

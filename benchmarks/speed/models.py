@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def stage_model(base: BaseSource, device: str, precision: str) -> DiffusionModel:
     """Return a model as `moongate.models.stage_model` has it, but leased from nobody."""
     from moongate.models.base import load_model
-    from moongate.models.kernels import keep_freed_memory
+    from moongate.models.host_memory import keep_freed_memory
 
     if device == "cpu":
         keep_freed_memory()

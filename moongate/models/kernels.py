@@ -1,6 +1,5 @@
-"""Which kernels compute: the fastest, or only those that give the same bits each time; and their memory."""
+"""Which kernels compute: the fastest, or only those that give the same bits each time."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,27 +8,6 @@ import torch
 
 # cuBLAS reads it when a process first computes with it, and torch refuses to go on without it.
 _CUBLAS_VARIABLE, _CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-# Of glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LARGEST_INT = 2**31 - 1
-
-
-def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed for what is asked for next, in this process from here on.
-
-    Left alone it gives large blocks back to the system at once, and every activation of a network on the CPU
-    is fetched again page by page: the toybox's UNet trained 7 to 15 % faster without that (2 cores), and its
-    evaluation in float32 at batch 64 was now and then a third slower with it. What a process used at most it
-    holds until it ends. The memory of a GPU has PyTorch's own allocator, which does the same.
-
-    Returns:
-        Whether the C library could be told: only glibc can.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return False
-    return all(mallopt(option, _LARGEST_INT) == 1 for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD))
 
 
 def refuse_tf32() -> None:

@@ -1,13 +1,13 @@
 """The model that a stage computes with, on a device that is held for it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from moongate.memory import SMALLER_BATCH, out_of_memory_explained
 from moongate.models.adapters import apply_adapter
 from moongate.models.base import DiffusionModel, load_model
-from moongate.models.kernels import keep_freed_memory
+from moongate.models.host_memory import freed_memory_kept
 from moongate.models.leases import leased_device
 from moongate.models.source import BaseSource
 
@@ -37,10 +37,9 @@ def leased_model(
     """
     with (
         leased_device(device) as leased,
+        freed_memory_kept() if leased == "cpu" else nullcontext(),
         out_of_memory_explained(f"the stage's model on {leased}", when_memory_runs_out),
     ):
-        if leased == "cpu":
-            keep_freed_memory()
         model = load_model(base, leased, precision)
         if adapter is not None:
             apply_adapter(model, adapter)

@@ -5,12 +5,12 @@ everything in the store would do it for nothing.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from moongate.artifacts.digests import file_digest, json_digest
+from moongate.artifacts.digests import bytes_digest, file_digest, json_digest
 from moongate.artifacts.durability import atomic_file
 from moongate.report.evidence import TrainingRecord
 
@@ -25,27 +25,31 @@ def svgs_of(fit: TrainingRecord | None) -> dict[str, str]:
     return {name: as_svg(figure, name) for name, figure in training_curves(fit)}
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A training curve: drawn for the page, and as a picture (PNG)."""
+
+    svg: str
+    png: bytes
+
+
 def kept_curves(run_folder: Path, adapter: str, fit: TrainingRecord | None) -> Mapping[str, str]:
     """Put `sheets/<name>.png` of each curve under `run_folder`, and return the SVGs by name.
 
-    `curves.json` beside them keeps the SVGs and says what they were drawn from. When this run, or another one
-    under the same parent, has them already, nothing is drawn and matplotlib is not imported.
+    `curves.json` beside them keeps the SVGs, the digests of the PNGs, and what they were drawn from. When
+    this run, or another one under the same parent, has them already, nothing is drawn and matplotlib is not
+    imported.
 
     Args:
         run_folder: the run's.
         adapter: digest of what was trained.
         fit: how.
     """
-    content = _content(adapter)
-    for folder in (run_folder, *_with_curves(run_folder.parent)):
-        if (svgs := _read(folder, content)) is not None:
-            _take_over(folder, run_folder, svgs)
-            break
-    else:
-        svgs = _drawn(run_folder, fit)
-    with atomic_file(run_folder / CURVES_NAME) as temporary:
-        temporary.write_text(json.dumps({"content": content, "svgs": svgs}), encoding="utf-8")
-    return svgs
+    curves = _kept(run_folder.parent, adapter)
+    if curves is None:
+        curves = _drawn(fit)
+    _write(run_folder, adapter, curves)
+    return {name: curve.svg for name, curve in curves.items()}
 
 
 def curve_png(runs: Path, adapter: str, name: str, fit: TrainingRecord) -> bytes:
@@ -57,13 +61,15 @@ def curve_png(runs: Path, adapter: str, name: str, fit: TrainingRecord) -> bytes
         name: "loss" or "validation"; `fit` has points of it.
         fit: how.
     """
-    content = _content(adapter)
-    for folder in _with_curves(runs):
-        if name in (_read(folder, content) or ()):
-            return _png(folder, name).read_bytes()
+    kept = _kept(runs, adapter) or {}
+    return kept[name].png if name in kept else _drawn(fit)[name].png
+
+
+def _drawn(fit: TrainingRecord | None) -> dict[str, Curve]:
     from moongate.report.curves import as_png, training_curves
 
-    return as_png(dict(training_curves(fit))[name])
+    pngs = {name: as_png(figure) for name, figure in training_curves(fit)}
+    return {name: Curve(svg, pngs[name]) for name, svg in svgs_of(fit).items()}
 
 
 def _content(adapter: str) -> str:
@@ -72,38 +78,39 @@ def _content(adapter: str) -> str:
     return json_digest([adapter, drawing, version("matplotlib")])
 
 
-def _with_curves(runs: Path) -> list[Path]:
-    """Return the folders of the runs that have curves, newest first."""
-    return [path.parent for path in sorted(runs.glob(f"*/{CURVES_NAME}"), reverse=True)]
+def _kept(runs: Path, adapter: str) -> dict[str, Curve] | None:
+    """Return the curves that the newest run with sound ones keeps."""
+    content = _content(adapter)
+    for path in sorted(runs.glob(f"*/{CURVES_NAME}"), reverse=True):
+        if (curves := _read(path.parent, content)) is not None:
+            return curves
+    return None
 
 
-def _read(folder: Path, content: str) -> dict[str, str] | None:
-    """Return the SVGs that a run keeps, when they and their PNGs are of this content."""
+def _read(folder: Path, content: str) -> dict[str, Curve] | None:
+    """Return the curves that a run keeps, when they are of this content and whole."""
     try:
         kept = json.loads((folder / CURVES_NAME).read_text(encoding="utf-8"))
-        svgs: dict[str, str] = kept["svgs"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        if kept["content"] != content:
+            return None
+        curves = {name: Curve(svg, _png(folder, name).read_bytes()) for name, svg in kept["svgs"].items()}
+        is_sound = all(bytes_digest(curve.png) == kept["pngs"][name] for name, curve in curves.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    is_whole = kept.get("content") == content and all(_png(folder, name).is_file() for name in svgs)
-    return svgs if is_whole else None
+    return curves if is_sound else None
 
 
-def _take_over(source: Path, target: Path, svgs: Mapping[str, str]) -> None:
-    if source == target:
-        return
-    for name in svgs:
-        with atomic_file(_png(target, name)) as temporary:
-            shutil.copyfile(_png(source, name), temporary)
-
-
-def _drawn(folder: Path, fit: TrainingRecord | None) -> dict[str, str]:
-    from moongate.report.curves import as_png, training_curves
-
-    svgs = svgs_of(fit)
-    for name, figure in training_curves(fit):
+def _write(folder: Path, adapter: str, curves: Mapping[str, Curve]) -> None:
+    for name, curve in curves.items():
         with atomic_file(_png(folder, name)) as temporary:
-            temporary.write_bytes(as_png(figure))
-    return svgs
+            temporary.write_bytes(curve.png)
+    record = {
+        "content": _content(adapter),
+        "svgs": {name: curve.svg for name, curve in curves.items()},
+        "pngs": {name: bytes_digest(curve.png) for name, curve in curves.items()},
+    }
+    with atomic_file(folder / CURVES_NAME) as temporary:
+        temporary.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _png(folder: Path, name: str) -> Path:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from moongate.artifacts.durability import atomic_file
+
 MARGIN = 16
 GAP = 8
 TITLE_HEIGHT = 34
@@ -61,9 +63,8 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int) -> Image.Imag
 
 def write_sheet(path: Path, sheet: Image.Image) -> None:
     """Write `sheet` as PNG; a reader sees the old file or the new one, never half of one."""
-    partial = path.with_name(f".{path.name}.partial")
-    sheet.save(partial, format="PNG", compress_level=COMPRESSION)
-    partial.replace(path)
+    with atomic_file(path) as temporary:
+        sheet.save(temporary, format="PNG", compress_level=COMPRESSION)
 
 
 def _fit(png: bytes) -> Image.Image:

@@ -33,8 +33,12 @@ def test_without_a_blank_database_prefect_is_left_to_make_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.prefix", str(tmp_path))
-    begin_with_blank(tmp_path / "private-0.db")
-    assert not (tmp_path / "private-0.db").exists()
+    folder = tmp_path / "prefect"
+    folder.mkdir()
+    begin_with_blank(folder / "private-0.db")
+    blank_database().mkdir(parents=True)
+    begin_with_blank(folder / "private-0.db")
+    assert not list(folder.iterdir())
 
 
 def tables(database: Path) -> set[str]:

@@ -51,11 +51,21 @@ def test_another_run_of_the_adapter_has_the_same_curves_without_drawing(first: P
 
 
 def test_a_curve_alone_is_the_one_that_a_run_keeps(first: Path) -> None:
-    kept = first / "sheets/validation.png"
-    drawn = curve_png(first.parent, "b" * 64, "validation", FIT)
-    assert curve_png(first.parent, "a" * 64, "validation", FIT) == kept.read_bytes() == drawn
-    kept.write_bytes(b"as it lies there")
-    assert curve_png(first.parent, "a" * 64, "validation", FIT) == b"as it lies there"
+    other = replace(FIT, validation=(ValidationPoint(4, 0.9), ValidationPoint(8, 0.1)))
+    kept = (first / "sheets/validation.png").read_bytes()
+    assert curve_png(first.parent, "a" * 64, "validation", other) == kept
+    assert curve_png(first.parent, "b" * 64, "validation", other) != kept
+    assert curve_png(first.parent, "b" * 64, "validation", FIT) == kept
+
+
+def test_a_damaged_picture_is_handed_to_no_other_run(first: Path) -> None:
+    png = first / "sheets/validation.png"
+    sound = png.read_bytes()
+    png.write_bytes(sound[:-20] + bytes(20))
+    assert curve_png(first.parent, "a" * 64, "validation", FIT) == sound
+    second = run(first.parent, "second")
+    kept_curves(second, "a" * 64, FIT)
+    assert (second / "sheets/validation.png").read_bytes() == sound
 
 
 def test_another_adapter_is_drawn_anew(first: Path) -> None:

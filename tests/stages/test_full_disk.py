@@ -78,6 +78,6 @@ def test_recording_leaves_no_half_model_and_is_done_again(base, tmp_path) -> Non
     inputs, run = run_inputs(store, base), tmp_path / "store" / "runs" / RUN_ID
     with pytest.raises(StoreError, match="a file may not grow any further"), short_files(2**18):
         record(RunConfig(), inputs, StageContext(store))
-    assert not list(run.glob(".*"))
+    assert not list(run.rglob(".*"))
     assert not (run / "model").exists()
     assert record(RunConfig(), inputs, StageContext(store)).report.is_file()
