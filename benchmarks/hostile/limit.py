@@ -1,6 +1,8 @@
 """Ingest of a whole folder, in a process that the system gives no more memory than is declared.
 
-python -m benchmarks.hostile.limit FOLDER STORE BYTES    prints a JSON object: pictures accepted, growth
+python -m benchmarks.hostile.limit FOLDER STORE BYTES [TRAINED_ON]
+
+prints a JSON object: pictures accepted, growth.
 """
 
 import json
@@ -41,20 +43,24 @@ def declared_bytes(folder: Path, side: int) -> int:
     return largest + MEMORY_PER_FILE_BYTES * files + MEMORY_PER_SET_BYTES
 
 
-def ingest_within(folder: Path, store: Path, allowance: int) -> subprocess.CompletedProcess[str]:
-    """Ingest a folder in a process that may grow by `allowance` bytes of address space."""
-    command = [sys.executable, "-m", "benchmarks.hostile.limit", *map(str, (folder, store, allowance))]
+def ingest_within(
+    folder: Path, store: Path, allowance: int, trained_on: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Ingest a folder, maybe one kept from training, in a process that may grow by `allowance` bytes."""
+    given = (folder, store, allowance, *([trained_on] if trained_on else []))
+    command = [sys.executable, "-m", "benchmarks.hostile.limit", *map(str, given)]
     # Arrow's own allocator reserves address space by the gigabyte, used or not.
     environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def _ingest(folder: Path, store: Path) -> int:
+def _ingest(folder: Path, store: Path, trained_on: Path | None = None) -> int:
     config = IngestConfig(max_aspect=10, min_side=1)
-    return ingest(config, IngestInputs(folder, BASE), StageContext(Store(store))).facts.items
+    inputs = IngestInputs(folder, BASE, trained_on=trained_on)
+    return ingest(config, inputs, StageContext(Store(store))).facts.items
 
 
-def _main(folder: Path, store: Path, allowance: int) -> None:
+def _main(folder: Path, store: Path, allowance: int, trained_on: Path | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         # What is imported and made once is no folder's.
         first = sound_folder(Path(scratch) / "pictures")
@@ -64,11 +70,11 @@ def _main(folder: Path, store: Path, allowance: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (status_bytes("VmSize") + allowance, hard))
     before = status_bytes("VmRSS")
     try:
-        accepted = _ingest(folder, store)
+        accepted = _ingest(folder, store, trained_on)
     except CapacityError as error:
         sys.exit(str(error))
     print(json.dumps({"accepted": accepted, "growth_bytes": status_bytes("VmHWM") - before}))
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    _main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *map(Path, sys.argv[4:5]))

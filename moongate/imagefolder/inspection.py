@@ -1,6 +1,6 @@
 """One picture after the other: decoded, judged with its caption, and compared with those before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -59,7 +59,7 @@ class Inspection:
         except PictureFaultError as fault:
             return None, verdict.rejected(_together(str(fault), finding.fault), fault.hint)
         except MemoryError as error:
-            raise _too_large_here(verdict) from error
+            raise _too_large_here(verdict, verdict.place) from error
         if finding.fault:
             return None, verdict.rejected(finding.fault, finding.hint)
         if double := self._own.double_of(developed.pixels):
@@ -78,11 +78,32 @@ class Inspection:
                 yield f"looks nearly like {nearest[0]}{standing} ({nearest[1]} of {HASH_BITS} bits apart)"
 
 
-def _too_large_here(verdict: Verdict) -> CapacityError:
+def known_pictures(offers: Iterable[Offer], rules: PictureRules) -> KnownPictures:
+    """Remember what a folder shows, one picture in memory at a time; what cannot be used there is left out.
+
+    Raises:
+        InputError: when a file is not what was surveyed.
+        CapacityError: when there is too little memory to decode a picture.
+    """
+    known = KnownPictures()
+    for offer in offers:
+        content, verdict = _read_unchanged(offer), offer.verdict()
+        try:
+            verdict = replace(verdict, **asdict(read_header(content)))
+            developed = develop(content, rules)
+        except PictureFaultError:
+            continue
+        except MemoryError as error:
+            raise _too_large_here(verdict, str(offer.path)) from error
+        known.remember(offer.row.file_name, developed.pixels)
+    return known
+
+
+def _too_large_here(verdict: Verdict, where: str) -> CapacityError:
     pixels = (verdict.width or 0) * (verdict.height or 0)
     return CapacityError(
         "the memory ran out while a picture was decoded",
-        where=verdict.place,
+        where=where,
         why=f"its {pixels:,} pixels take up to {MEMORY_PER_PIXEL_BYTES * pixels / 2**20:,.0f} MiB",
         fix="scale the picture down, lower ingest.max_pixels so that such pictures are rejected, or free "
         "some memory; nothing was published",

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from moongate.artifacts.tables import write_table
 from moongate.config import IngestConfig
 from moongate.imagefolder.account import Account, enforce, remarks
 from moongate.imagefolder.captions import CaptionJudge, CaptionRules
-from moongate.imagefolder.inspection import Inspection
-from moongate.imagefolder.pictures import PictureFaultError, PictureRules, develop
-from moongate.imagefolder.similarity import KnownPictures
+from moongate.imagefolder.inspection import Inspection, known_pictures
+from moongate.imagefolder.pictures import PictureRules
 from moongate.imagefolder.survey import Survey, survey_folder
 from moongate.imagefolder.verdicts import Verdict
 from moongate.models.footprint import picture_bytes
@@ -81,7 +79,8 @@ def ingest(config: IngestConfig, inputs: IngestInputs, context: StageContext) ->
     Raises:
         RejectedInputsError: when files are rejected and `allow_rejects` is off (it has all of them), or when
             fewer than `min_pictures` remain.
-        InputError: when the folder cannot be read as a whole, or a file changes while it is read.
+        InputError: when the folder, or the one that is trained on, cannot be read as a whole, or a picture of
+            either changes while it is read.
         CapacityError: when there is too little memory to decode a picture.
     """
     survey, trained_on = _surveys(inputs)
@@ -160,18 +159,8 @@ def _recipe(
 
 def _inspection(config: IngestConfig, inputs: IngestInputs, trained_on: Survey | None) -> Inspection:
     rules = _picture_rules(config, inputs)
-    known = _known(trained_on, rules) if trained_on else KnownPictures()
+    known = known_pictures(trained_on.offers if trained_on else (), rules)
     return Inspection(rules, CaptionJudge(inputs.subject, inputs.base), known)
-
-
-def _known(survey: Survey, rules: PictureRules) -> KnownPictures:
-    """Remember what a folder shows; what cannot be used there is not trained on."""
-    known = KnownPictures()
-    for offer in survey.offers:
-        with suppress(PictureFaultError, OSError):
-            developed = develop(offer.path.read_bytes(), rules)
-            known.remember(offer.row.file_name, developed.pixels)
-    return known
 
 
 def _accepted(

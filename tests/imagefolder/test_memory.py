@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.hostile.folder import sound_folder
 from benchmarks.hostile.limit import crowded_folder, declared_bytes, ingest_within
 from benchmarks.hostile.memory import KINDS, measure
 from moongate.imagefolder.pictures import MEMORY_PER_PIXEL_BYTES
@@ -44,4 +45,16 @@ def test_with_too_little_memory_ingest_stops_at_the_picture_and_rejects_nothing(
     assert done.returncode == 1
     assert "the memory ran out while a picture was decoded" in done.stderr
     assert "large.png" in done.stderr
+    assert not list((tmp_path / "store").glob("artifacts/ingest/[0-9a-f]*"))
+
+
+def test_with_too_little_memory_for_a_training_picture_nothing_is_held_out(
+    crowded: Path, tmp_path: Path
+) -> None:
+    held_out = sound_folder(tmp_path / "held-out")
+    held_out.write_metadata()
+    done = ingest_within(held_out.path, tmp_path / "store", 2 * SIDE**2, trained_on=crowded)
+    assert done.returncode == 1
+    assert "the memory ran out while a picture was decoded" in done.stderr
+    assert str(crowded / "large.png") in done.stderr
     assert not list((tmp_path / "store").glob("artifacts/ingest/[0-9a-f]*"))

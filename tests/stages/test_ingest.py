@@ -406,6 +406,36 @@ def test_the_training_pictures_are_a_part_of_the_address_and_their_captions_are_
     assert address() != before
 
 
+class MeddledStore(Store):
+    """A store in which something happens to the folders once they are surveyed and building begins."""
+
+    def __init__(self, root, meddle):
+        super().__init__(root)
+        self.meddle = meddle
+
+    def require_room(self, needed, stage):
+        self.meddle()
+        super().require_room(needed, stage)
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        pytest.param(lambda path: save(path, 77), id="another picture"),
+        pytest.param(lambda path: path.write_bytes(b"no picture"), id="no picture"),
+        pytest.param(lambda path: path.unlink(), id="gone"),
+    ],
+)
+def test_a_training_picture_that_changes_before_it_is_compared_with_stops_the_stage(
+    held_out, folder, tmp_path, meddle
+):
+    store = MeddledStore(tmp_path / "store", lambda: meddle(folder / "2.png"))
+    with pytest.raises(InputError, match="changed while it was read") as refused:
+        ingest(CONFIG, held_out, StageContext(store))
+    assert refused.value.where == str(folder / "2.png")
+    assert not list(store.root.glob("artifacts/ingest/[0-9a-f]*"))
+
+
 def test_a_training_picture_that_cannot_be_used_does_no_harm(held_out, folder, context):
     (folder / "2.png").write_bytes(b"no picture")
     ref = ingest(CONFIG, held_out, context).ref
