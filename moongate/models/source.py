@@ -274,10 +274,12 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
 
 def _content_digest(path: Path) -> str:
     status = path.stat()
-    return _digest_of_state(path, status.st_size, status.st_mtime_ns)
+    # The time of writing can be set back, and copies and archives do; that of the last change cannot.
+    state = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _digest_of_state(path, state)
 
 
 @lru_cache(maxsize=256)
-def _digest_of_state(path: Path, size: int, modified_ns: int) -> str:
-    # Size and time only decide whether this process reads the file again; the digest is of the contents.
+def _digest_of_state(path: Path, state: tuple[int, ...]) -> str:
+    # The state only decides whether this process reads the file again; the digest is of the contents.
     return file_digest(path)

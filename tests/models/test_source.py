@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,16 @@ def test_one_changed_byte_changes_the_digest_even_at_equal_size(copy: Path, part
     content = bytearray((copy / part).read_bytes())
     content[-2] ^= 1
     (copy / part).write_bytes(content)
+    assert BaseSource(copy, "m").digest() != before
+
+
+def test_a_changed_byte_is_seen_although_the_time_of_writing_was_set_back(copy: Path) -> None:
+    before, weights = BaseSource(copy, "m").digest(), copy / "unet/diffusion_pytorch_model.safetensors"
+    written, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-2] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert weights.stat().st_mtime_ns == written.st_mtime_ns
     assert BaseSource(copy, "m").digest() != before
 
 
