@@ -10,7 +10,7 @@ from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_run_table
 from moongate.config import IngestConfig
 from moongate.errors import InputError
-from moongate.imagefolder.account import RejectedInputsError
+from moongate.imagefolder.account import RejectedInputsError, rows_of
 from moongate.runs import RunRecord
 from moongate.stages.ingest import IngestInputs
 from tasks.ingest import ingest
@@ -69,8 +69,7 @@ def record_refused(store: Store, run: RunRecord, faults: Mapping[str, InputError
     rows: Sequence[dict[str, object]] = [
         {"run_id": run.run_id, "subject": run.config.subject.name, "role": role, **asdict(verdict)}
         for role, fault in faults.items()
-        if isinstance(fault, RejectedInputsError)
-        for verdict in fault.account.verdicts
+        for verdict in rows_of(fault)
     ]
     if rows:
         write_run_table(store.root, "inputs", rows, run_id=run.run_id, stage="ingest")

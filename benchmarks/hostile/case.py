@@ -9,6 +9,7 @@ from benchmarks.hostile.folder import Folder, sound_folder
 from moongate.artifacts.store import Store
 from moongate.config import IngestConfig
 from moongate.errors import InputError
+from moongate.imagefolder.account import rows_of
 from moongate.imagefolder.verdicts import Outcome, Verdict
 from moongate.models.source import BaseSource, bundled_folder
 from moongate.stages.context import StageContext
@@ -72,7 +73,7 @@ def observe(case: Case, inputs: IngestInputs, store: Store) -> Seen:
     try:
         obtained = ingest(LENIENT, inputs, StageContext(store))
     except InputError as error:
-        return Seen("refused", f"{error.what}: {error.why}")
+        return Seen("refused", f"{error.what}: {error.why}", rows_of(error))
     rows = read_verdicts(store.folder(obtained.ref))
     row = _row_about(case, rows)
     said = (row.reason, row.notes, row.treatments)

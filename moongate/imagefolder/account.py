@@ -147,3 +147,14 @@ def enforce(account: Account, *, allow_rejects: bool, min_pictures: int) -> None
             fix="add pictures with a row each in metadata.jsonl, or lower ingest.min_pictures",
             account=account,
         )
+
+
+def rows_of(fault: InputError) -> tuple[Verdict, ...]:
+    """Return the rows of a folder that ingest refused: the verdict on each of its files.
+
+    A folder that could not be read at all has one row, of the file that is to blame or of the folder itself.
+    """
+    if isinstance(fault, RejectedInputsError):
+        return fault.account.verdicts
+    blamed = printable(Path(fault.where).name or fault.where)
+    return (Verdict(blamed, "rejected", printable(f"{fault.what}: {fault.why}"), printable(fault.fix)),)

@@ -63,6 +63,28 @@ def test_every_folders_faults_are_told_at_once_before_any_work_and_kept_in_the_t
 
 
 @pytest.mark.usefixtures("prefect_server")
+def test_folders_that_cannot_be_read_at_all_have_a_row_each_in_the_table(
+    mistaken: RunConfig, home: Path, tmp_path: Path
+) -> None:
+    metadata = tmp_path / "train" / "metadata.jsonl"
+    metadata.write_text(metadata.read_text(), encoding="utf-16")
+    overrides = [f"subject.holdout_folder={tmp_path / 'nowhere'}"]
+    with pytest.raises(UnusableFoldersError):
+        personalize(with_overrides(mistaken, overrides))
+    run = list_runs(home)[0]
+    rows = pd.read_parquet(home / "tables" / "inputs" / f"{run.run_id}.ingest.0.parquet")
+    rejected = rows[rows["verdict"] == "rejected"].set_index("role")
+    assert rejected["file_name"].to_dict() == {
+        "train": "metadata.jsonl",
+        "holdout": "nowhere",
+        "evaluation": "gone.png",
+    }
+    assert "it is UTF-16" in rejected.loc["train", "reason"]
+    assert "in UTF-8" in rejected.loc["train", "hint"]
+    assert "the folder of pictures does not exist" in rejected.loc["holdout", "reason"]
+
+
+@pytest.mark.usefixtures("prefect_server")
 def test_a_user_interface_gets_the_same_table(mistaken: RunConfig, home: Path) -> None:
     with pytest.raises(UnusableFoldersError):
         personalize(mistaken, "ingest")

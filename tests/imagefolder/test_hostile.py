@@ -12,6 +12,7 @@ from benchmarks.hostile.folder import SOUND
 from moongate.artifacts.store import Store
 from moongate.config import IngestConfig
 from moongate.imagefolder.account import RejectedInputsError
+from moongate.imagefolder.verdicts import Verdict
 from moongate.stages.context import StageContext
 from moongate.stages.ingest import ingest
 
@@ -28,6 +29,7 @@ def test_a_hostile_input_gets_its_verdict_and_its_words(case: Case, tmp_path: Pa
     seen = observe(case, inputs, store)
     assert case.is_met_by(seen.verdict, seen.message), (seen.verdict, seen.message)
     if case.verdict == "refused":
+        assert_refused_with_rows(case, seen.rows, files_of(inputs.folder))
         return
     # Nothing is dropped: every file of the folder has a row, and the sound pictures are used all the same.
     assert {row.file_name for row in seen.rows} >= files_of(inputs.folder)
@@ -41,6 +43,17 @@ def test_a_hostile_input_gets_its_verdict_and_its_words(case: Case, tmp_path: Pa
         ingest(strict, inputs, StageContext(Store(tmp_path / "other")))
     assert str(refused.value).replace("\n", "").isprintable()
     assert not list((tmp_path / "other").glob("artifacts/ingest/[0-9a-f]*"))
+
+
+def assert_refused_with_rows(case: Case, rows: tuple[Verdict, ...], files: set[str]) -> None:
+    """Each file has a row, or one row stands for the folder that could not be read."""
+    if {row.file_name for row in rows} >= files:
+        return
+    (row,) = rows
+    assert (row.file_name, row.verdict) == ("metadata.jsonl", "rejected")
+    assert case.says in row.reason
+    assert row.hint
+    assert f"{row.reason}{row.hint}".isprintable()
 
 
 def files_of(folder: Path) -> set[str]:
