@@ -95,8 +95,9 @@ FAULTS = Section(
     """Numbers that are not finite, memory that runs out, disks that are full, too small or locked, bits that
 flip. What a training step skipped is a row of `train_steps` with `status` "skipped", the `fault` and no
 loss; it is in no mean and on no curve, and the report names it. A smaller `micro_batch` shows there, too.
-The room that a stage needs is an upper bound: pictures count as uncompressed, weights as float32, and
-training as the checkpoints that are kept and the one that is being written.""",
+The room that a stage needs is an upper bound: pictures count as uncompressed, weights as float32, finished
+batches beside the artifact that they are kept for until it is published, and training as the checkpoints
+that are kept and the one that is being written.""",
     faults.section,
 )
 

@@ -132,6 +132,12 @@ def count_images(folder: Path) -> int:
     return int(pq.read_metadata(folder / IMAGES_NAME).num_rows)
 
 
+def read_side(folder: Path) -> int:
+    """Return the longest side in pixels of the pictures of an image set, 0 when it is empty."""
+    columns = pq.read_table(folder / IMAGES_NAME, columns=["width", "height"]).to_pydict()
+    return max((*columns["width"], *columns["height"]), default=0)
+
+
 def as_dataset(ref: "ImageSetRef", store: "Store") -> "Dataset":
     """Return an image set as a Hugging Face dataset whose `image` column decodes to PIL images."""
     from datasets import Dataset

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -108,6 +108,16 @@ def free_bytes(folder: Path) -> int:
     while not present.exists():
         present = present.parent
     return shutil.disk_usage(present).free
+
+
+def bytes_in(folder: Path) -> int:
+    """Return the bytes of all files below `folder`, from which others may take files meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).stat().st_size
+    return total
 
 
 def in_words(count: float) -> str:

@@ -1,5 +1,6 @@
 """Where a feature extractor comes from, and what it is called in metric ids. Needs no torch."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,8 @@ _TOKENIZER = (
     "tokenizer_config.json",
     "special_tokens_map.json",
 )
+# Where the configuration has the number of features, and what it is where the file leaves it out.
+_WIDTH = {"identity": ("hidden_size", 768), "clip": ("projection_dim", 512)}
 _POOLING = {"identity": "cls", "clip": "projection"}
 _PINNED = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
 
@@ -45,6 +48,12 @@ class ExtractorSource:
         """Sha256 (64 hex digits) over the files that decide the features."""
         names = [name for name in (*_NEEDED, *_TOKENIZER) if (self.folder / name).is_file()]
         return json_digest({name: file_digest(self.folder / name) for name in names})
+
+    @cached_property
+    def width(self) -> int:
+        """The number of features of a picture."""
+        key, default = _WIDTH[self.kind]
+        return int(json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get(key, default))
 
     @cached_property
     def name(self) -> str:

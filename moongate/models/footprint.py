@@ -1,7 +1,7 @@
 """How much room a model's pictures, latents and weights take, read from its files. No torch here."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,13 @@ class Footprint:
             resolution=source.resolution(),
         )
 
+    def at(self, side: int) -> "Footprint":
+        """Return the sizes for pictures of another side in pixels, which `ingest.resolution` may ask for."""
+        return replace(self, latent=-(-self.latent * side**2 // self.resolution**2), resolution=side)
+
     @property
     def picture(self) -> int:
-        """One picture as the model draws it."""
+        """One picture of `resolution`."""
         return picture_bytes(self.resolution)
 
 

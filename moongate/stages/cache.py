@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from moongate.artifacts.images import count_images, read_captions
+from moongate.artifacts.images import count_images, read_captions, read_side
 from moongate.artifacts.latents import LatentWriter, write_prompts
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import ImageSetRef, LatentSetRef
@@ -86,7 +86,7 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
         from moongate.models.stage_model import leased_model
 
         images = context.store.folder(inputs.images)
-        context.store.require_room(_room(inputs, images), STAGE)
+        _require_room(inputs, images, recipe_, context)
         with leased_model(inputs.base, precision="float32", device=context.device) as model:
             book = embed_captions(model, images, inputs.prompt_of)
             write_prompts(folder, book.prompts, book.embeddings)
@@ -110,10 +110,14 @@ def cache(config: CacheConfig, inputs: CacheInputs, context: StageContext) -> Ob
     return accounted(obtained, left_out, inputs.on_bad_item, STAGE)
 
 
-def _room(inputs: CacheInputs, images: Path) -> int:
-    """Return the most bytes that the set takes: a mean and a deviation a picture, an embedding a prompt."""
-    size = Footprint.of(inputs.base)
-    return count_images(images) * 2 * size.latent + len(set(read_captions(images))) * size.embedding
+def _require_room(
+    inputs: CacheInputs, images: Path, recipe_: Recipe[LatentSetRef], context: StageContext
+) -> None:
+    """Ask for room for what the set takes: a mean and a deviation a picture, an embedding a prompt."""
+    size = Footprint.of(inputs.base).at(read_side(images))
+    posteriors = count_images(images) * 2 * size.latent
+    embeddings = len(set(read_captions(images))) * size.embedding
+    context.require_room(recipe_, artifact=posteriors + embeddings, batches=posteriors)
 
 
 def _provenance(config: CacheConfig, inputs: CacheInputs) -> dict[str, str]:

@@ -18,6 +18,7 @@ from moongate.bad_items import accounted, read_bad_items
 from moongate.config import EvaluateConfig, OnBadItem
 from moongate.evaluation.toybox_judge import JudgeSource, judges_of, load_judge
 from moongate.models.extractor_source import ExtractorSource, resolve_extractor
+from moongate.models.footprint import FLOAT32
 from moongate.models.source import BaseSource
 from moongate.stages.context import StageContext
 
@@ -29,6 +30,9 @@ STAGE = "evaluate"
 REVISION = 4
 METRICS_NAME = "metrics.parquet"
 SUMMARY_NAME = "summary.parquet"
+# Of one picture: its rows in the table of metrics, and its share of what a batch has beside the features.
+_ROWS_BYTES = 4096
+_WORDS_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -125,9 +129,11 @@ def evaluate(config: EvaluateConfig, inputs: EvaluateInputs, context: StageConte
         from moongate.evaluation.summaries import Resampling
         from moongate.toybox.vocabulary import COLOURS, OBJECTS, SCENES
 
+        material = _open(inputs, context.store)
+        _require_room(instruments, material, recipe_, context)
         with _device(context) as device:
             measured = measure(
-                _open(inputs, context.store),
+                material,
                 _load(instruments, config.batch_size, device),
                 {"object": OBJECTS, "colour": COLOURS, "scene": SCENES},
                 Resampling(config.bootstrap_draws, config.confidence, inputs.seed),
@@ -163,8 +169,10 @@ def do_shard(
     def compute() -> ShardDone:
         from moongate.evaluation.galleries import look_at_shard
 
+        material = _open(inputs, context.store)
+        _require_room(instruments, material, recipe_, context)
         with _device(context) as device:
-            sets, eyes = _open(inputs, context.store).sets, _load(instruments, config.batch_size, device)
+            sets, eyes = material.sets, _load(instruments, config.batch_size, device)
             finished = context.finished_batches(recipe_, device)
             share = sum(len(pictures.items) for pictures in sets) // shard.count
             with context.progress.track(STAGE, share) as advance:
@@ -181,10 +189,18 @@ def _device(context: StageContext) -> Iterator[str]:
     from moongate.models.kernels import refuse_tf32
     from moongate.models.leases import leased_device
 
-    context.store.require_room(0, STAGE)
     with leased_device(context.device) as leased, out_of_memory_explained(f"evaluate on {leased}"):
         refuse_tf32()
         yield str(resolve_device(leased))
+
+
+def _require_room(
+    instruments: Instruments, material: "Material", recipe_: Recipe[MetricsRef], context: StageContext
+) -> None:
+    """Ask for room for the most that the tables take, and the features of every picture until then."""
+    count = sum(len(pictures.items) for pictures in material.sets)
+    features = (instruments.identity.width + instruments.clip.width) * FLOAT32
+    context.require_room(recipe_, artifact=count * _ROWS_BYTES, batches=count * (features + _WORDS_BYTES))
 
 
 def _find(config: EvaluateConfig, inputs: EvaluateInputs) -> Instruments:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moongate.artifacts.images import read_side
 from moongate.artifacts.inverted import INVERSIONS_NAME, METHODS
 from moongate.artifacts.latents import LatentSet
 from moongate.artifacts.recipe import Recipe
@@ -58,11 +59,16 @@ class InvertSettings(Settings):
     num_images: int
 
 
-def _room_of_one(config: InvertConfig, base: BaseSource) -> int:
-    """Return the most bytes that a picture takes: three PNGs, z_T and maybe its way there, by each method."""
-    size = Footprint.of(base)
+def _room_of_one(config: InvertConfig, size: Footprint) -> tuple[int, int]:
+    """Return the most bytes that a picture takes in the artifact, and in its batch.
+
+    It has in the artifact three PNGs, z_T and maybe its way there, by each method; in its batch the
+    picture's round trip once, and by each method what was drawn, both ends of the way, and the way itself.
+    """
     way = config.steps * size.latent if config.store_trajectory else 0
-    return len(METHODS) * (3 * size.picture + size.latent * FLOAT64 // FLOAT32 + way)
+    z_T, z_0 = size.latent * FLOAT64 // FLOAT32, size.latent
+    artifact = len(METHODS) * (3 * size.picture + z_T + way)
+    return artifact, size.picture + len(METHODS) * (size.picture + z_T + z_0 + way)
 
 
 def recipe(config: InvertConfig, inputs: InvertInputs) -> Recipe[InversionsRef]:
@@ -143,10 +149,13 @@ def _prepared(config: InvertConfig, inputs: InvertInputs, context: StageContext)
     store = context.store
     adapter = store.folder(inputs.adapter) if inputs.adapter else None
     latents = LatentSet(store.folder(inputs.latents))
-    choice = choose_targets(store.folder(inputs.images), latents, config.num_images)
-    store.require_room(len(choice.targets) * _room_of_one(config, inputs.base), STAGE)
+    images = store.folder(inputs.images)
+    choice = choose_targets(images, latents, config.num_images)
+    recipe_, count = recipe(config, inputs), len(choice.targets)
+    artifact, batch = _room_of_one(config, Footprint.of(inputs.base).at(read_side(images)))
+    context.require_room(recipe_, artifact=count * artifact, batches=count * batch)
     with leased_model(
         inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
     ) as model:
-        finished = context.finished_batches(recipe(config, inputs), model.device)
+        finished = context.finished_batches(recipe_, model.device)
         yield Inversion(choice, latents, Inverter(model, config), finished, inputs.on_bad_item)

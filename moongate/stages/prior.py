@@ -124,7 +124,8 @@ def _prepared(config: PriorConfig, inputs: PriorInputs, context: StageContext) -
     from moongate.models.stage_model import leased_model
     from moongate.sampling.class_pictures import class_studio
 
-    context.store.require_room(config.num_images * Footprint.of(inputs.base).picture, STAGE)
+    recipe_, pictures = recipe(config, inputs), config.num_images * Footprint.of(inputs.base).picture
+    context.require_room(recipe_, artifact=pictures, batches=pictures)
     with leased_model(inputs.base, precision=inputs.precision, device=context.device) as model:
-        finished = context.finished_batches(recipe(config, inputs), model.device)
+        finished = context.finished_batches(recipe_, model.device)
         yield class_studio(model, config, inputs.seed, finished, inputs.on_bad_item)

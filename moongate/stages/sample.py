@@ -136,12 +136,14 @@ def _prepared(
     store, settings = context.store, _settings(config, inputs)
     adapter = store.folder(inputs.adapter) if inputs.adapter else None
     inversions = store.folder(inputs.inversions) if inputs.inversions else None
-    store.require_room(num_items(config, inputs, store) * Footprint.of(inputs.base).picture, STAGE)
+    recipe_ = recipe(config, inputs)
+    pictures = num_items(config, inputs, store) * Footprint.of(inputs.base).picture
+    context.require_room(recipe_, artifact=pictures, batches=pictures)
     with leased_model(
         inputs.base, precision=inputs.precision, device=context.device, adapter=adapter
     ) as model:
         planned, starts = plan(model, settings, inversions)
-        finished = context.finished_batches(recipe(config, inputs), model.device)
+        finished = context.finished_batches(recipe_, model.device)
         studio = sample_studio(model, settings, config.batch_size, starts, finished, inputs.on_bad_item)
         yield planned, studio
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from moongate.artifacts.images import read_file_names
 from moongate.artifacts.recipe import Recipe
 from moongate.artifacts.refs import AdapterRef, ImageSetRef, LatentSetRef
+from moongate.artifacts.room import bytes_in
 from moongate.artifacts.schemas import TRAIN_STEPS, VALIDATION
 from moongate.artifacts.store import BuildFacts, Obtained, Store
 from moongate.artifacts.tables import write_table
@@ -150,8 +151,7 @@ def _room(config: TrainConfig, inputs: TrainInputs, scratch: Path) -> int:
     trained += Footprint.of(inputs.base).text_encoder if config.train_text_encoder else 0
     each = 3 + (config.ema_decay is not None) + (config.selection == "validation_loss")
     kept = min(3, -(-config.steps // config.checkpoint_every))
-    present = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
-    return max(0, kept * each * trained - present) + trained
+    return max(0, kept * each * trained - bytes_in(scratch)) + trained
 
 
 def _check_means(precision: str) -> None:
