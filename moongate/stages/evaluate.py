@@ -31,7 +31,7 @@ REVISION = 4
 METRICS_NAME = "metrics.parquet"
 SUMMARY_NAME = "summary.parquet"
 # Of one picture: its rows in the table of metrics, and its share of what a batch has beside the features.
-_ROWS_BYTES = 4096
+_ROWS_BYTES = 512
 _WORDS_BYTES = 1024
 
 
