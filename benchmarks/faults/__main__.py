@@ -49,7 +49,8 @@ GROUPS: Mapping[str, tuple[Case, ...]] = MappingProxyType(
 def main(output: Output = FIGURES_FOLDER) -> None:
     """Make every fault, and write what is said, what is lost, and how it goes on."""
     terminal = Terminal(console())
-    # Warnings are what the faults are meant to cause.
+    # Warnings are what the faults are meant to cause: not shown here, nor by Prefect's own handler.
+    logging.getLogger("moongate").propagate = False
     with tempfile.TemporaryDirectory() as scratch, terminal.live(logging.ERROR):
         found = rows(Path(scratch), terminal)
     write_table(output / "faults.parquet", found, FAULTS)

@@ -18,7 +18,7 @@ from benchmarks.performing import Direct
 from flows.personalize import chain
 from moongate import interruption
 from moongate.artifacts.manifest import MANIFEST_NAME, read_manifest
-from moongate.artifacts.sameness import compare_builds
+from moongate.artifacts.sameness import Sameness, compare_builds
 from moongate.artifacts.store import Store
 from moongate.interruption import StopError
 from moongate.models.source import resolve_base
@@ -88,26 +88,22 @@ class _Warnings(logging.Handler):
 
 def _in_artifact(stage: str, name: str, folder: Path) -> Seen:
     sound = _whole_run(folder.parent)
-    # Links take no time and no room, and nothing in a store is written in place.
-    store = Path(shutil.copytree(sound, folder / "store", copy_function=os.link))
+    store = _linked(sound, folder / "store")
     file = min(store.glob(f"artifacts/{stage}/*/{name}"))
     _flip(file)
     with _warned() as messages:
         rebuilt = _perform(store)
     aside = list(file.parent.parent.glob(".corrupt-*"))
-    promised = (
-        rebuilt == 1
-        and len(aside) == 1
-        and not _differing(sound / file.parent.relative_to(store), file.parent)
-    )
+    sameness = _compared(sound / file.parent.relative_to(store), file.parent)
+    promised = rebuilt == 1 and len(aside) == 1 and not sameness.differing
     # Where it was put is a path that says nothing here.
     message = "; ".join(messages).partition(" It was set aside")[0]
-    return Seen(message, "this artifact", "it is set aside and built again, byte for byte", promised)
+    return Seen(message, "this artifact", f"it is set aside and built again, {sameness}", promised)
 
 
 def _in_checkpoint(name: str, folder: Path) -> Seen:
+    _linked(_stopped_training(folder.parent), folder / "store")
     place, counted = Workplace(folder), _Stop(after=-1)
-    _stopped(place.train)
     newest = max(place.context.store.root.glob("scratch/train/*/checkpoints/step-*"))
     _flip(newest / name)
     with _warned() as messages:
@@ -159,10 +155,23 @@ def _is_calm(place: Workplace, folder: Path) -> bool:
     return bool(found) and found.items() <= expected.items()
 
 
-def _differing(sound: Path, again: Path) -> tuple[str, ...]:
-    """Return the files of a second build that differ in more than times."""
+def _compared(sound: Path, again: Path) -> Sameness:
+    """Compare a second build of an artifact with the sound one."""
     recorded = read_manifest(sound)
-    return compare_builds(sound, recorded.files, again).differing if recorded else (MANIFEST_NAME,)
+    return compare_builds(sound, recorded.files, again) if recorded else Sameness((MANIFEST_NAME,))
+
+
+def _linked(store: Path, copy: Path) -> Path:
+    """Copy a store by links, which takes no time and no room; nothing in a store is written in place."""
+    return Path(shutil.copytree(store, copy, copy_function=os.link))
+
+
+@cache
+def _stopped_training(scratch: Path) -> Path:
+    """Return a store with the checkpoints of a training that was stopped, made once."""
+    place = Workplace(scratch / "stopped")
+    _stopped(place.train)
+    return place.context.store.root
 
 
 def _stopped(work: Callable[..., object]) -> None:

@@ -73,5 +73,5 @@ def reused(store: Path) -> set[str]:
 
 
 def tensor_files(folder: Path) -> Mapping[str, str]:
-    """Return the digest of every safetensors file of an artifact, or of all artifacts of a store, by path."""
+    """Return the digest of every safetensors file below a folder, by its path there."""
     return {str(path.relative_to(folder)): file_digest(path) for path in folder.rglob("*.safetensors")}
