@@ -68,7 +68,7 @@ SETTINGS = (
 )
 # Kills after the first piece of work of a stage instance. Fewer would leave most instances with one or two.
 AT_WORK = 50
-# Some twenty kills a round, most of them at work: four rounds are enough, and twice as many end in any case.
+# Some twenty kills a round, nearly all of them at work: three rounds are enough, and eight end it anyway.
 ROUNDS = 8
 
 Row = dict[str, object]
