@@ -3,7 +3,7 @@
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -119,6 +119,18 @@ def numbers_of(text: str, option: str) -> tuple[int, ...]:
             fix=f"give a list such as {option} 0,1",
         )
     return tuple(int(word) for word in words)
+
+
+def unmet(rows: Sequence[Mapping[str, str]], title: str) -> str:
+    """Return which rows did not come out as was set beforehand, a line each; empty when all did.
+
+    Args:
+        rows: with `expected`, "yes" where all is as it must be, and the `message` that was seen.
+        title: the column that names a row.
+    """
+    wrong = [row for row in rows if row["expected"] != "yes"]
+    lines = [f"  {row[title]} ({row['expected']}): {row['message']}" for row in wrong]
+    return "\n".join([f"{len(wrong)} of {len(rows)} are not as they must be:", *lines]) if wrong else ""
 
 
 class Stopwatch:

@@ -83,21 +83,21 @@ KILLS = Section(
     "kills",
     "Kills",
     """A tiny run is killed with SIGKILL at a seeded random moment of every stage instance, and started again
-each time, in a store of its own. At the end every file is compared with that of a run that nobody killed:
-weights, optimizer state, samples, metrics, tables, report. A batch or checkpoint that was safe on disk must
-not be computed again. A batch is the most that a kill loses; in training, the steps since the last
-checkpoint.""",
+each time, in a store of its own. What is killed is the process of the chain itself, which does without
+Prefect. At the end every file is compared with that of a run that nobody killed: weights, optimizer state,
+samples, metrics, tables, report. A batch or checkpoint that was safe on disk must not be computed again. A
+batch is the most that a kill loses; in training, the steps since the last checkpoint.""",
     kills.section,
 )
 FAULTS = Section(
     "faults",
     "Faults",
-    """Numbers that are not finite, memory that runs out, disks that are full, too small or locked, bits that
-flip. What a training step skipped is a row of `train_steps` with `status` "skipped", the `fault` and no
-loss; it is in no mean and on no curve, and the report names it. A smaller `micro_batch` shows there, too.
-The room that a stage needs is an upper bound: pictures count as uncompressed, weights as float32, finished
-batches beside the artifact that they are kept for until it is published, and training as the checkpoints
-that are kept and the one that is being written.""",
+    """Numbers that are not finite, memory that runs out, disks that are full, too small or locked, signals,
+bits that flip. What a training step skipped is a row of `train_steps` with `status` "skipped", the `fault`
+and no loss; it is in no mean and on no curve, and the report names it. A smaller `micro_batch` shows there,
+too. The room that a stage needs is an upper bound: pictures count as uncompressed, weights as float32,
+finished batches beside the artifact that they are kept for until it is published, and training as the
+checkpoints that are kept and the one that is being written.""",
     faults.section,
 )
 

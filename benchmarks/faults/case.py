@@ -7,6 +7,8 @@ from pathlib import Path
 from moongate.errors import MoongateError
 
 NOTHING = "nothing"
+# Between what is wrong and what a person is told to do about it.
+NEXT = " Next: "
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Seen:
     """What became of a fault.
 
     Attributes:
-        message: what was said.
+        message: what was said; behind `NEXT`, what to do about it.
         lost: what has to be computed again, or is gone.
         goes_on: how it went on, as observed.
         as_promised: whether what was lost and how it went on is as it must be.
@@ -46,7 +48,7 @@ class Case:
 
 
 def refusal(work: Callable[[], object]) -> str:
-    """Return the message of the error that `work` ends with.
+    """Return the message of the error that `work` ends with, and what it says to do next, in one line.
 
     Raises:
         AssertionError: when it does not end with one of the project's errors.
@@ -54,5 +56,5 @@ def refusal(work: Callable[[], object]) -> str:
     try:
         work()
     except MoongateError as error:
-        return f"{error.what}: {error.why}"
+        return " ".join(f"{error.what}: {error.why}{NEXT}{error.fix}".split())
     raise AssertionError("nothing was said")

@@ -1,14 +1,14 @@
-"""Disks that are full, too small or locked, and bits that flip on them."""
+"""Disks that are full, too small or locked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.faults.case import NOTHING, Case, Seen, refusal
+from benchmarks.faults.command_line import tensor_files
 from benchmarks.faults.limits import Flood, make_read_only, short_files, small_disk
 from benchmarks.faults.workplace import Workplace
-from moongate.artifacts.digests import file_digest
 
 _MIB = 2**20
-_KINDS = ("images.parquet", "index.parquet", "latents-00000.safetensors", "prompts.json", "artifact.json")
 
 
 def _full_while_caching(folder: Path) -> Seen:
@@ -40,8 +40,8 @@ def _full_while_training(folder: Path) -> Seen:
         )
 
 
-def _weights(place: Workplace) -> str:
-    return file_digest(place.context.store.folder(place.train().ref) / "unet.safetensors")
+def _weights(place: Workplace) -> Mapping[str, str]:
+    return tensor_files(place.context.store.folder(place.train().ref))
 
 
 def _file_may_not_grow(folder: Path) -> Seen:
@@ -70,24 +70,6 @@ def _read_only(folder: Path) -> Seen:
         return Seen(message, NOTHING, "what is there can be read", not kept)
 
 
-def _flipped(name: str, folder: Path) -> Seen:
-    place = Workplace(folder)
-    place.latents()
-    file = next(place.context.store.root.glob(f"artifacts/*/*/{name}"))
-    whole = file.read_bytes()
-    file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:])
-    problems = place.context.store.look_up(file.parent.name)
-    said = "; ".join(problems.problems(file.parent)) if problems else f"{name}: not readable"
-    place.latents()
-    aside = list(file.parent.parent.glob(".corrupt-*"))
-    same = name == "artifact.json" or file.read_bytes() == whole
-    return Seen(said, "this artifact", "it is set aside and built again, byte for byte", bool(aside) and same)
-
-
-def _flip(name: str) -> Case:
-    return Case(f"a flipped bit in {name}", lambda folder: _flipped(name, folder), name)
-
-
 DISKS = (
     Case("a disk that fills up while latents are cached", _full_while_caching, "No space left on device"),
     Case("a disk that fills up during training", _full_while_training, "No space left on device"),
@@ -95,4 +77,3 @@ DISKS = (
     Case("a disk that is too small for the stage", _too_little_room, "are needed and"),
     Case("a disk that can only be read", _read_only, "Read-only file system"),
 )
-BITS = tuple(_flip(name) for name in _KINDS)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from benchmarks.faults.case import NEXT
+
 _MESSAGE_CHARACTERS = 200
 
 
@@ -25,7 +27,10 @@ def section(folder: Path) -> Iterator[str]:
 
 
 def _brief(message: str) -> str:
-    return message if len(message) <= _MESSAGE_CHARACTERS else f"{message[:_MESSAGE_CHARACTERS]} ..."
+    """Shorten what is said to be wrong, and never what to do about it."""
+    wrong, *todo = message.split(NEXT, 1)
+    short = wrong if len(wrong) <= _MESSAGE_CHARACTERS else f"{wrong[:_MESSAGE_CHARACTERS]} ..."
+    return NEXT.join((short, *todo))
 
 
 def _cell(text: str) -> str:

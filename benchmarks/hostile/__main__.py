@@ -1,9 +1,12 @@
 """Do every hostile thing to a folder, and write what is said of it.
 
 python -m benchmarks.hostile    writes docs/figures/hostile.parquet and docs/figures/hostile_memory.parquet
+
+It ends with status 1 when an input did not get the verdict and the words that were set for it beforehand.
 """
 
 import logging
+import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +18,7 @@ import typer
 from benchmarks.hostile.case import observe, prepare
 from benchmarks.hostile.cases import CASES, GROUPS
 from benchmarks.hostile.memory import KINDS, measure
-from benchmarks.launching import FIGURES_FOLDER, Output, launch
+from benchmarks.launching import FIGURES_FOLDER, Output, launch, unmet
 from flows.terminal import Terminal, console
 from moongate.artifacts.schemas import Table
 from moongate.artifacts.store import Store
@@ -52,9 +55,12 @@ def main(
     terminal = Terminal(console())
     # Warnings are what is collected here, so they are not shown as well.
     with tempfile.TemporaryDirectory() as scratch, terminal.live(logging.ERROR):
-        write_table(output / "hostile.parquet", verdicts(Path(scratch), terminal), HOSTILE)
+        found = verdicts(Path(scratch), terminal)
+        write_table(output / "hostile.parquet", found, HOSTILE)
         peaks = [asdict(measure(kind, side, Path(scratch))) for kind in KINDS]
         write_table(output / "hostile_memory.parquet", peaks, MEMORY)
+    if wrong := unmet(found, "input"):
+        sys.exit(wrong)
 
 
 def verdicts(scratch: Path, progress: Progress) -> list[dict[str, str]]:

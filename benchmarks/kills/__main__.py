@@ -2,13 +2,14 @@
 
 python -m benchmarks.kills            writes docs/figures/kills.parquet, and goes on where it was stopped
 
-Each round is one run that dies once in every stage instance. It ends with status 1 when a finished file is
-not, byte for byte, that of the run that was not killed, or when finished work was done again.
+Each round is one run that dies in every stage instance, in training several times. It ends with status 1 when
+a finished file is not, byte for byte, that of the run that was not killed, when finished work was done again,
+or when too few kills hit work in progress.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
-from benchmarks.kills.strikes import courses, strikes
+from benchmarks.kills.strikes import RULE, courses, strikes
 from benchmarks.kills.trial import Trial, disturbed, undisturbed
 from benchmarks.launching import FIGURES_FOLDER, Output, Set, launch, shown
 from moongate.artifacts.digests import json_digest
@@ -65,15 +66,19 @@ SETTINGS = (
     "evaluate.batch_size=8",
     "evaluate.bootstrap_draws=100",
 )
-# Some fall before the first piece of work of a stage; fifty and more fall after it.
-LIMIT = 90
+# Kills after the first piece of work of a stage instance. Fewer would leave most instances with one or two.
+AT_WORK = 50
+# Some twenty kills a round, nearly all of them at work: three rounds are enough, and eight end it anyway.
+ROUNDS = 8
 
 Row = dict[str, object]
 
 
 def main(
     output: Output = FIGURES_FOLDER,
-    limit: Annotated[int, typer.Option(help="Kills, rounded up to whole rounds.")] = LIMIT,
+    limit: Annotated[
+        int, typer.Option(help="Kills that hit work in progress, rounded up to whole rounds.")
+    ] = AT_WORK,
     seed: Annotated[int, typer.Option(help="Decides the moments.")] = 0,
     set_: Set = None,
 ) -> None:
@@ -86,6 +91,13 @@ def main(
         write_table(path, rows, KILLS, provenance)
     if faults := [row for row in rows if row["again"] or row["differing"]]:
         sys.exit(f"{len(faults)} of {len(rows)} kills changed the result or lost finished work: see {path}")
+    if (hit := at_work(rows)) < AT_WORK:
+        sys.exit(f"{hit} of {len(rows)} kills hit work in progress, and {AT_WORK} are needed: see {path}")
+
+
+def at_work(rows: Sequence[Row]) -> int:
+    """Return how many kills came after the first piece of work of a stage instance."""
+    return sum(row["done"] != 0 for row in rows)
 
 
 def provenance_of(config: RunConfig, seed: int) -> dict[str, str]:
@@ -94,6 +106,7 @@ def provenance_of(config: RunConfig, seed: int) -> dict[str, str]:
     return {
         "settings": json_digest(config.model_dump(mode="json")),
         "seed": str(seed),
+        "rule": str(RULE),
         "versions": ", ".join(versions),
     }
 
@@ -106,23 +119,27 @@ def earlier_rows(path: Path, provenance: dict[str, str]) -> list[Row]:
     return rows
 
 
-def rounds(config: RunConfig, seed: int, limit: int, earlier: list[Row]) -> Iterator[list[Row]]:
-    """Yield the rows of one round after another, until there are `limit` kills with the earlier ones."""
-    count, number = len(earlier), len({row["round"] for row in earlier})
-    if count >= limit:
+def rounds(config: RunConfig, seed: int, limit: int, earlier: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield the rows of one round after another.
+
+    Until `limit` kills have hit work in progress, the earlier ones among them, or `ROUNDS` are done.
+    """
+    count, number = at_work(earlier), len({row["round"] for row in earlier})
+    if count >= limit or number >= ROUNDS:
         return
     with tempfile.TemporaryDirectory() as scratch, shown() as progress:
         place = Path(scratch)
         calm = undisturbed(config, place / "calm", place / "log")
         with progress.track("kills", limit) as advance:
             advance(count)
-            while count < limit:
+            while count < limit and number < ROUNDS:
                 planned = strikes(courses(calm), seed, number)
                 with tempfile.TemporaryDirectory(dir=scratch) as home:
                     trial = disturbed(config, planned, Path(home), place / "log", place / "calm", calm)
-                yield rows_of(trial, number)
-                number, count = number + 1, count + len(trial.kills)
-                advance(len(trial.kills))
+                found = rows_of(trial, number)
+                yield found
+                number, count = number + 1, count + at_work(found)
+                advance(at_work(found))
 
 
 def rows_of(trial: Trial, number: int) -> list[Row]:

@@ -49,5 +49,5 @@ class Teller:
 
     @contextmanager
     def track(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Be the progress display of a stage."""
-        yield lambda count: self.tell("advanced", count)
+        """Be the progress display of a stage. That nothing is done yet is no piece of work."""
+        yield lambda count: self.tell("advanced", count) if count else None

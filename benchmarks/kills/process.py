@@ -27,6 +27,7 @@ from moongate.artifacts.store import Obtained, Store
 from moongate.config import RunConfig
 from moongate.models.source import resolve_base
 from moongate.runs import RunRecord
+from moongate.stages import record as recording
 from moongate.stages.context import StageContext
 from moongate.stages.record import STAGE, record
 from moongate.training.checkpoints import Checkpoints
@@ -122,6 +123,7 @@ def _live(
 
     teller = Teller(send, time.monotonic)
     _tell_of_what_is_published(teller)
+    _tell_of_what_is_recorded(teller)
     perform(config, home, teller)
 
 
@@ -141,6 +143,24 @@ def _tell_of_what_is_published(teller: Teller) -> None:
 
     FinishedBatches.publish = keep_and_tell  # type: ignore[method-assign]
     Checkpoints.publish = publish_and_tell  # type: ignore[method-assign]
+
+
+def _tell_of_what_is_recorded(teller: Teller) -> None:
+    """Tell of each table of results and of the exported model as of a piece of work, in this process only.
+
+    The stage itself shows no progress, and a kill would not be known to have hit it at work.
+    """
+    for name in ("write_run_table", "export_model"):
+        setattr(recording, name, _told(getattr(recording, name), teller))
+
+
+def _told(work: Callable[..., Path], teller: Teller) -> Callable[..., Path]:
+    def work_and_tell(*inputs: Any, **settings: Any) -> Path:
+        made = work(*inputs, **settings)
+        teller.tell("advanced", 1)
+        return made
+
+    return work_and_tell
 
 
 def checkpoint_files(folder: Path) -> tuple[str, ...]:

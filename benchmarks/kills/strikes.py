@@ -1,20 +1,33 @@
 """Where kills fall: seeded moments within the work of every stage instance."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
 from benchmarks.kills.events import Event, Instance
 
+# Raised when the same seed gives other moments, so that kills of the earlier ones are not counted with them.
+RULE = 2
+# Training has a single instance in a chain, the longest, and the state that is hardest to keep.
+_TIMES: Mapping[str, int] = MappingProxyType({"train": 3})
+# Of the time before the first piece of work, models are loaded for most; only its last part is of interest.
+_EARLIEST = 0.75
+
 
 @dataclass(frozen=True)
 class Course:
-    """How an instance went when nobody killed it: its pieces of work, and the seconds that all of it took."""
+    """How an instance went when nobody killed it.
+
+    Attributes:
+        instance: stage and role.
+        gaps_s: seconds before its first piece of work, between one and the next, and after the last.
+    """
 
     instance: Instance
-    pieces: int
-    seconds: float
+    gaps_s: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -32,31 +45,35 @@ class Strike:
 
 def courses(events: Sequence[Event]) -> tuple[Course, ...]:
     """Return the instances of a run that was not killed, in order."""
-    begun = {event.instance: event for event in events if event.what == "begun"}
-    ended = {event.instance: event for event in events if event.what == "ended"}
+    moments: dict[Instance, list[float]] = {}
+    for event in events:
+        if event.what != "published":
+            moments.setdefault(event.instance, []).append(event.at)
     return tuple(
-        Course(
-            instance,
-            sum(event.what == "advanced" for event in events if event.instance == instance),
-            ended[instance].at - begun[instance].at,
-        )
-        for instance in begun
+        Course(instance, tuple(later - earlier for earlier, later in pairwise(times)))
+        for instance, times in moments.items()
     )
 
 
 def strikes(courses: Sequence[Course], seed: int, number: int) -> tuple[Strike, ...]:
-    """Return one strike an instance, in the order of the chain, for round `number`.
+    """Return the strikes of round `number`, in the order of the chain: one an instance, several in training.
 
-    The moment is uniform over the work of the instance, from before its first piece to after its last, where
-    it is written, hashed and published.
+    The moment is uniform over the pieces of work of the instance, from shortly before the first to after the
+    last, where the artifact is written, hashed and published; and then uniform until the next piece is done.
     """
     generator = np.random.Generator(np.random.PCG64([seed, number]))
-    return tuple(_strike(course, float(generator.uniform())) for course in courses)
+    return tuple(strike for course in courses for strike in _strikes(course, generator))
 
 
-def _strike(course: Course, share: float) -> Strike:
-    pieces, rest = divmod(share * (course.pieces + 1), 1)
-    return Strike(course.instance, int(pieces), rest * course.seconds / (course.pieces + 1))
+def _strikes(course: Course, generator: np.random.Generator) -> Iterator[Strike]:
+    times = _TIMES.get(course.instance[0], 1)
+    before = 0
+    for moment in sorted(generator.uniform(_EARLIEST, len(course.gaps_s), times)):
+        done = int(moment)
+        # A process that goes on tells what it takes up as one piece.
+        own = done - before + 1 if before else done
+        yield Strike(course.instance, own, float(moment - done) * course.gaps_s[done])
+        before = done
 
 
 class Aim:

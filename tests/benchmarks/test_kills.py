@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kills.events import Event
+from benchmarks.kills.__main__ import at_work
+from benchmarks.kills.events import Event, Teller
 from benchmarks.kills.strikes import Aim, Course, Strike, courses, strikes
 
 INSTANCE = ("sample", "base")
@@ -59,17 +60,44 @@ def told(*whats: str) -> list[Event]:
     return [Event(what, INSTANCE, float(second)) for second, what in enumerate(whats)]
 
 
-def test_the_course_of_an_instance_is_its_pieces_and_its_seconds() -> None:
+def test_the_course_of_an_instance_is_the_seconds_between_its_pieces() -> None:
     events = [*told("begun", "advanced", "published", "advanced", "ended"), Event("begun", ("x", "y"), 9.0)]
-    assert courses(events[:-1]) == (Course(INSTANCE, 2, 4.0),)
+    assert courses(events[:-1]) == (Course(INSTANCE, (1.0, 2.0, 1.0)),)
+
+
+def test_that_nothing_is_done_yet_is_no_piece_of_work() -> None:
+    events: list[Event] = []
+    with Teller(events.append, float).track("train", 4) as advance:
+        advance(0)
+        advance(2)
+    assert [event.count for event in events] == [2]
 
 
 def test_strikes_of_a_seed_and_round_are_the_same_and_spread_over_the_work() -> None:
-    course = Course(INSTANCE, 9, 20.0)
+    course = Course(INSTANCE, tuple(range(10)))
     assert strikes([course], 0, 3) == strikes([course], 0, 3) != strikes([course], 1, 3)
     moments = [strikes([course], 0, number)[0] for number in range(400)]
     assert {strike.pieces for strike in moments} == set(range(10))
-    assert all(0.0 <= strike.delay_s < 2.0 for strike in moments)
+    assert all(0.0 <= strike.delay_s <= strike.pieces for strike in moments)
+    assert sum(strike.pieces == 0 for strike in moments) < 400 / 10 / 2
+
+
+def test_a_training_is_struck_again_and_again_and_never_beyond_its_end() -> None:
+    steps, every = 8, 2
+    course = Course(("train", "tuned"), (1.0,) * (steps + 1))
+    for number in range(200):
+        done = kept = 0
+        for strike in strikes([course], 0, number):
+            # What was in a checkpoint is told as one piece.
+            done = max(0, strike.pieces - 1) + kept if kept else strike.pieces
+            kept = max(kept, done - done % every)
+            assert done <= steps
+    assert len(strikes([course], 0, 0)) == 3
+
+
+def test_only_kills_after_the_first_piece_of_work_count_as_kills_at_work() -> None:
+    rows = [{"done": 0, "again": 1}, {"done": 1, "again": 0}, {"done": 7, "again": 0}]
+    assert at_work(rows) == 2
 
 
 @pytest.mark.parametrize(("pieces", "after"), [(0, 0), (1, 1), (2, 2), (7, 3)])
