@@ -68,13 +68,15 @@ def rows(
             for case in cases:
                 place = scratch / str(len(found))
                 place.mkdir()
-                row = {
-                    name: printable(text.replace(str(place), "..."))
-                    for name, text in _row(case, place).items()
-                }
+                row = {name: anywhere(text, place) for name, text in _row(case, place).items()}
                 found.append({"group": group, "fault": case.title} | row)
                 advance(1)
     return found
+
+
+def anywhere(text: str, place: Path) -> str:
+    """Return what was said as it would be on any machine: without the folder of the fault and of Python."""
+    return printable(text.replace(str(place), "...").replace(sys.executable, "python"))
 
 
 def _row(case: Case, place: Path) -> dict[str, str]:
