@@ -11,10 +11,13 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from benchmarks.speed.rows import Row
 
 _SIZE_INCHES = (7.0, 2.6)
+_PLAIN = FuncFormatter(lambda value, _: f"{value:,g}")
+_HEADROOM = 1.08
 _INK, _FAINT, _LINE = "#0f766e", "#6a7078", "#d9dbd7"
 
 
@@ -36,7 +39,8 @@ def _figure(rows: Sequence[Row], against: str) -> Figure:
     _draw(memory, numbers, [(row.ours_peak_bytes or 0) / 2**20 for row in rows], against, "peak memory, MiB")
     # From nothing: a line that is flat shall look flat.
     memory.set_yscale("linear")
-    memory.set_ylim(bottom=0)
+    memory.set_ylim(0, memory.get_ylim()[1] * _HEADROOM)
+    memory.yaxis.set_major_formatter(_PLAIN)
     figure.suptitle(rows[0].case, fontsize=9, color=_FAINT)
     return figure
 
@@ -47,6 +51,9 @@ def _draw(axes: Axes, numbers: Sequence[float], values: Sequence[float], x_label
     axes.set_ylabel(y_label, color=_FAINT, fontsize=8.5)
     axes.set_xticks(numbers, labels=[f"{number:,.0f}" for number in numbers], minor=False)
     axes.xaxis.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(_PLAIN)
+    axes.yaxis.minorticks_off()
     axes.tick_params(colors=_FAINT, labelsize=8, length=0)
     axes.grid(color=_LINE, linewidth=0.6)
     for side in ("top", "right"):
