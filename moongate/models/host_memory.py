@@ -25,9 +25,9 @@ def keep_freed_memory() -> None:
     """Let glibc keep what is freed for what is asked for next, in this process from here on.
 
     Left alone it gives large blocks back to the system at once, and every activation of a network on the CPU
-    is fetched again page by page: the toybox's UNet trained 7 to 15 % faster without that (2 cores), and its
-    evaluation in float32 at batch 64 was now and then a third slower with it. Another C library is left as it
-    is. The memory of a GPU has PyTorch's own allocator, which does the same.
+    is fetched again page by page: the toybox's UNet trained 7 and 15 % faster without that (two trials, 2
+    cores), and its evaluation in float32 at batch 64 was now and then a third slower with it. Another C
+    library is left as it is. The memory of a GPU has PyTorch's own allocator, which does the same.
     """
     if (libc := _glibc()) is None:
         return
