@@ -72,12 +72,13 @@ def swept(store: Path, settings: Sequence[str]) -> Iterator[Seen]:
     _perform(store, (*command, *settings), expected=0)
     campaign = list_campaigns(store)[0]
     told = f"moongate {' '.join(command)}"
-    for stage in ("train", "cache"):
+    for stage in ("train", "cache", "prior", "sample"):
         seen, fine = done_once(_runs(store, campaign), stage)
         yield Seen(told, f"no `{stage}` is done twice", seen, fine)
     advice = campaign.recommendation
     chosen = f"{advice.outcome.name}: {advice.reason}" if advice else "nothing"
-    yield Seen(told, "it recommends a setting", chosen, advice is not None)
+    good = advice is not None and advice.outcome.verdict == "good"
+    yield Seen(told, "it recommends a good setting", chosen, good)
     said = advice.confirmation if advice else ""
     yield Seen(told, "a second seed confirms it", said or "nothing", " confirms it" in said)
 
