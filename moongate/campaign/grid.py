@@ -1,6 +1,6 @@
 """The settings of a sweep: every combination of some values, or some of the combinations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -27,7 +27,7 @@ class Axis:
             ConfigError: when there is no such setting, it is the seed, or a value is missing or named twice.
         """
         key, _, listed = (part.strip() for part in text.partition("="))
-        values = tuple(value.strip() for value in listed.split(","))
+        values = tuple(_values(listed))
         if not all(values) or len(set(values)) < len(values):
             raise ConfigError(
                 f"{text!r} is no axis of a sweep",
@@ -51,6 +51,19 @@ class Axis:
                 "--confirm-seed names",
             )
         return cls(key, values)
+
+
+def _values(listed: str) -> Iterator[str]:
+    """Yield the values of a list; a comma between brackets is part of one, as in `[0,0,0],[9,9,9]`."""
+    value, depth = "", 0
+    for letter in listed:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            yield value.strip()
+            value = ""
+        else:
+            value += letter
+    yield value.strip()
 
 
 def combinations(axes: Sequence[Axis], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:

@@ -60,13 +60,23 @@ def setting_members(
     """Return one member for each combination of overrides; with `seed`, all of them with that one.
 
     Raises:
-        ConfigError: when a combination is not valid; nothing of a sweep runs before all of it can.
+        ConfigError: when a combination is not valid, or two of them are the same settings; nothing of a sweep
+            runs before all of it can.
     """
     seeded = () if seed is None else (f"seed={seed}",)
-    return tuple(
-        Member(" ".join(overrides) or "as given", overrides, with_overrides(config, [*overrides, *seeded]))
-        for overrides in settings
-    )
+    names: dict[str, str] = {}
+    members = []
+    for overrides in settings:
+        name, here = " ".join(overrides) or "as given", with_overrides(config, [*overrides, *seeded])
+        if (twin := names.setdefault(here.model_dump_json(), name)) != name:
+            raise ConfigError(
+                "two settings of a sweep are the same",
+                where=f"{twin} and {name}",
+                why="their values are equal however they are written, so one run would count twice",
+                fix="name each value once",
+            )
+        members.append(Member(name, overrides, here))
+    return tuple(members)
 
 
 def second_seed(config: RunConfig, confirm_seed: int | None) -> int:

@@ -94,3 +94,10 @@ def test_members_without_held_out_pictures_are_named_before_anything_runs() -> N
     assert warning_of([seeing, unseen]).startswith("no result of mug can be called good: ")
     assert warning_of([unseen, unseen]).startswith("no result can be called good: ")
     assert "holdout/" in warning_of([unseen])
+
+
+def test_one_value_written_in_two_ways_is_refused() -> None:
+    settings = [("train.learning_rate=1e-4",), ("train.learning_rate=0.0001",)]
+    with pytest.raises(ConfigError, match="two settings of a sweep are the same") as caught:
+        setting_members(RunConfig(), settings)
+    assert caught.value.where == "train.learning_rate=1e-4 and train.learning_rate=0.0001"
