@@ -101,9 +101,9 @@ def sweep(
 ) -> None:
     """Personalize on one subject with every combination of some settings, and recommend one of them.
 
-    Class pictures, latents and whatever else does not depend on a varied setting is made once. The
-    recommended setting is run again with another seed, which confirms it or does not. With an engine, as many
-    settings are tried at a time as there are workers.
+    Class pictures, latents and whatever else does not depend on a varied setting is made once. Recommended is
+    the cheapest setting that is as good as the best, if any is good; it is run again with another seed, which
+    confirms it or does not. With an engine, as many settings are tried at a time as there are workers.
 
     Example: moongate sweep --grid train.steps=100,200,400 --grid train.learning_rate=5e-5,1e-4
     """

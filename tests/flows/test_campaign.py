@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from flows.announcing import announce, listening
 from flows.campaign import batch, sweep
+from flows.cli import app
 from flows.cli_campaign import _table_when_stopped
 from flows.events import CampaignFinished, CampaignStarted, Event, MemberFinished, SecondRun
 from flows.members import perform_member
 from flows.personalize import personalize
+from flows.settings import as_toml
 from moongate.artifacts.store import Store
 from moongate.campaign.members import Member
 from moongate.campaign.record import Campaign, campaign_folder, list_campaigns, load_campaign
@@ -112,6 +115,34 @@ def test_a_member_whose_run_could_not_be_entered_in_the_tables_failed(config: Ru
     assert load_run(home, str(found.run_id)).status == "completed"
     assert found.status == "failed"
     assert str(table) in found.error
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        (["--grid", "seed=0,1,2"], "the seed is no axis"),
+        (["--grid", "train.steps=2,4", "--confirm-seed", "0"], "a seed cannot confirm itself"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_sweep_would_refuse(options: list[str], refused: str) -> None:
+    done = CliRunner().invoke(app, ["sweep", "--dry-run", *options])
+    assert done.exit_code == 1
+    assert refused in f"{done.output}{done.exception}"
+
+
+def test_a_dry_run_warns_of_missing_held_out_pictures(
+    tmp_path: Path, config: RunConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_text(as_toml(with_overrides(config, ["subject.holdout_folder=none", "train.selection=last"])))
+    done = CliRunner().invoke(
+        app,
+        ["sweep", "--dry-run", "--preset", str(file), "--grid", "train.steps=2,4"],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0
+    said = f"{done.output}{capfd.readouterr().err}"
+    assert said.count("no result can be called good: there are no held-out pictures") == 1
 
 
 def test_a_sweeps_own_seed_cannot_confirm_it(config: RunConfig) -> None:
