@@ -23,7 +23,7 @@ from moongate.artifacts.schemas import Table
 from moongate.artifacts.tables import write_table
 from moongate.campaign.record import Campaign, list_campaigns
 from moongate.errors import StoreError
-from moongate.runs import RunRecord, list_runs, load_run
+from moongate.runs import RunRecord, load_run
 
 CAMPAIGNS = Table(
     "campaigns",
@@ -77,10 +77,10 @@ def swept(store: Path, settings: Sequence[str]) -> Iterator[Seen]:
         yield Seen(told, f"no `{stage}` is done twice", seen, fine)
     advice = campaign.recommendation
     chosen = f"{advice.outcome.name}: {advice.reason}" if advice else "nothing"
-    good = advice is not None and advice.outcome.verdict == "good"
-    yield Seen(told, "it recommends a good setting", chosen, good)
+    yield Seen(told, "it recommends a good setting", chosen, campaign.taken is not None)
     said = advice.confirmation if advice else ""
-    yield Seen(told, "a second seed confirms it", said or "nothing", " confirms it" in said)
+    agrees = advice is not None and advice.second is not None and advice.second.good
+    yield Seen(told, "a second seed confirms it", said or "nothing", agrees)
 
 
 def batched(store: Path, settings: Sequence[str]) -> Iterator[Seen]:
@@ -115,10 +115,9 @@ def done_once(runs: Sequence[RunRecord], stage: str) -> tuple[str, bool]:
 
 def _runs(store: Path, campaign: Campaign) -> list[RunRecord]:
     """Return the runs of a sweep, and the one that was to confirm it."""
-    members = [load_run(store, one.run_id) for one in campaign.outcomes if one.run_id]
-    last = max(members, key=lambda run: run.started_utc)
-    later = [run for run in list_runs(store) if run.started_utc > last.started_utc]
-    return [*members, *later[-1:]]
+    advice = campaign.recommendation
+    second = (advice.second,) if advice is not None and advice.second is not None else ()
+    return [load_run(store, one.run_id) for one in (*campaign.outcomes, *second) if one.run_id]
 
 
 def _perform(store: Path, arguments: Sequence[str], expected: int) -> None:

@@ -1,6 +1,6 @@
 """The settings of a sweep: every combination of some values, or some of the combinations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -24,10 +24,10 @@ class Axis:
         """Read `train.steps=100,200,400`.
 
         Raises:
-            ConfigError: when there is no such setting, or a value is missing or named twice.
+            ConfigError: when there is no such setting, it is the seed, or a value is missing or named twice.
         """
         key, _, listed = (part.strip() for part in text.partition("="))
-        values = tuple(value.strip() for value in listed.split(","))
+        values = tuple(_values(listed))
         if not all(values) or len(set(values)) < len(values):
             raise ConfigError(
                 f"{text!r} is no axis of a sweep",
@@ -42,7 +42,28 @@ class Axis:
                 why="a sweep varies the settings that `moongate config` prints",
                 fix="correct the name, such as train.learning_rate",
             )
+        if key == "seed":
+            raise ConfigError(
+                "the seed is no axis of a sweep",
+                where=f"--grid {text}",
+                why="the best of several seeds is the luckiest, and a run would be asked to confirm itself",
+                fix="leave it out: the recommended setting is run again with a second seed, which "
+                "--confirm-seed names",
+            )
         return cls(key, values)
+
+
+def _values(listed: str) -> Iterator[str]:
+    """Yield the values of a list; a comma between brackets is part of one, as in `[0,0,0],[9,9,9]`."""
+    value, depth = "", 0
+    for letter in listed:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            yield value.strip()
+            value = ""
+        else:
+            value += letter
+    yield value.strip()
 
 
 def combinations(axes: Sequence[Axis], count: int | None, seed: int) -> tuple[tuple[str, ...], ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from moongate.config import RunConfig
 from moongate.errors import ConfigError, InputError, MoongateError
 from moongate.overrides import overlaid, settings_in, with_overrides
+from moongate.report.verdict import NO_REAL_PICTURES
 from moongate.subject import subject_overrides
 
 SUBJECT_FILE = "subject.toml"
@@ -59,13 +60,50 @@ def setting_members(
     """Return one member for each combination of overrides; with `seed`, all of them with that one.
 
     Raises:
-        ConfigError: when a combination is not valid; nothing of a sweep runs before all of it can.
+        ConfigError: when a combination is not valid, or two of them are the same settings; nothing of a sweep
+            runs before all of it can.
     """
     seeded = () if seed is None else (f"seed={seed}",)
-    return tuple(
-        Member(" ".join(overrides) or "as given", overrides, with_overrides(config, [*overrides, *seeded]))
-        for overrides in settings
-    )
+    names: dict[str, str] = {}
+    members = []
+    for overrides in settings:
+        name, here = " ".join(overrides) or "as given", with_overrides(config, [*overrides, *seeded])
+        if (twin := names.setdefault(here.model_dump_json(), name)) != name:
+            raise ConfigError(
+                "two settings of a sweep are the same",
+                where=f"{twin} and {name}",
+                why="their values are equal however they are written, so one run would count twice",
+                fix="name each value once",
+            )
+        members.append(Member(name, overrides, here))
+    return tuple(members)
+
+
+def second_seed(config: RunConfig, confirm_seed: int | None) -> int:
+    """Return the seed that is to confirm what a sweep recommends: the one that is named, else the next.
+
+    Raises:
+        ConfigError: when it is the seed of the sweep's own runs.
+    """
+    seed = config.seed + 1 if confirm_seed is None else confirm_seed
+    if seed == config.seed:
+        raise ConfigError(
+            "a seed cannot confirm itself",
+            where=f"confirm_seed = {seed}",
+            why="it is the seed of the sweep's own runs, which would be found in the store",
+            fix="name another one, or none for the next",
+        )
+    return seed
+
+
+def warning_of(members: Sequence[Member]) -> str:
+    """Return what to know before hours of work: who has no held-out pictures; empty when all have them."""
+    usable = [(one.name, one.config) for one in members if isinstance(one.config, RunConfig)]
+    without = [name for name, config in usable if not config.subject.holdout_folder]
+    if not without:
+        return ""
+    who = "no result" if len(without) == len(usable) else f"no result of {' and '.join(without)}"
+    return f"{who} can be called good: {NO_REAL_PICTURES}"
 
 
 def _folders(folder: Path) -> Iterator[Path]:
