@@ -32,7 +32,7 @@ def up(
     around, own = surroundings(store.root, host, port)
     os.environ.update(around.variables())
     with one_at_a_time(around.place):
-        from flows.services.installation import STAMP, install, project_folder
+        from flows.services.installation import install, project_folder
 
         project = project_folder()
         if own:
@@ -40,7 +40,7 @@ def up(
                 started = start_server(around, host, port, project)
             screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
         with screen.status("Applying the deployments"):
-            applied = install(project, around.place.folder / STAMP)
+            applied = install(project, around.place.folder)
         screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
         started_workers = start_workers(around, visible_devices(), project)
         for worker in started_workers:
