@@ -2,11 +2,14 @@
 
 import json
 import os
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from flows.cli_options import Json
+
+_TURN = "Waiting for another moongate up or down of this store to end."
 
 
 def up(
@@ -22,28 +25,31 @@ def up(
 
     Example: moongate up
     """
-    from flows.services.conduct import one_at_a_time, start_server, start_workers, surroundings
+    from flows.server import Api, wait_until_healthy
+    from flows.services.conduct import one_at_a_time, place_of, start_server, start_workers, surroundings
     from flows.terminal import console
     from moongate.artifacts.store import Store
     from moongate.models.leases import visible_devices
 
     screen, store = console(), Store.from_environment()
     store.require_writable()
-    around, own = surroundings(store.root, host, port)
-    os.environ.update(around.variables())
-    with one_at_a_time(around.place):
+    with one_at_a_time(place_of(store.root), partial(screen.print, _TURN, highlight=False)):
+        around = surroundings(store.root, host, port)
+        os.environ.update(around.variables())
         from flows.services.installation import install, project_folder
 
         project = project_folder()
-        if own:
+        if around.ours:
             with screen.status("Starting the server"):
                 started = start_server(around, host, port, project)
             screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
+        else:
+            wait_until_healthy(Api(around.url, private=False))
+            screen.print(f"server       somebody else's, {around.url}", highlight=False, soft_wrap=True)
         with screen.status("Applying the deployments"):
             applied = install(project, around.place.folder)
         screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
-        started_workers = start_workers(around, visible_devices(), project)
-        for worker in started_workers:
+        for worker in start_workers(around, visible_devices(), project):
             screen.print(f"started      {worker.purpose}", highlight=False)
     screen.print(f"logs         {around.place.folder}", highlight=False, soft_wrap=True)
     screen.print("What runs where: moongate status. End it: moongate down.", highlight=False)
@@ -80,6 +86,7 @@ def down() -> None:
     from moongate.artifacts.store import Store
 
     screen, place = console(), place_of(Store.from_environment().root)
-    with one_at_a_time(place), screen.status("Ending workers and server"):
+    waiting = partial(screen.print, _TURN, highlight=False)
+    with one_at_a_time(place, waiting), screen.status("Ending workers and server"):
         ended = end_all(place)
     screen.print("\n".join(f"ended  {name}" for name in ended) or "Nothing was running.", highlight=False)

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,9 @@ class Standing:
 
 
 @contextmanager
-def one_at_a_time(place: Place) -> Iterator[None]:
-    """Keep two commands from starting and ending services at the same time."""
-    with exclusive(place.folder / "command.exclusive"):
+def one_at_a_time(place: Place, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Keep two commands from starting and ending services at the same time; `on_wait` says that one waits."""
+    with exclusive(place.folder / "command.exclusive", on_wait):
         yield
 
 
@@ -63,8 +63,9 @@ def start_server(around: Surroundings, host: str, port: int, working_folder: Pat
     service = server(around, host, port)
     if around.place.running(SERVER) is None:
         _require_free_port(host, port)
+        # Before it starts: a command that is broken off would leave a server that nobody finds.
+        remember_url(around)
     started = around.place.start(service, working_folder)
-    remember_url(around)
     wait_for(lambda: is_healthy(around.url), service, around.place, SERVER_TIMEOUT_S)
     return started
 
@@ -91,16 +92,19 @@ def device_holders(devices: Sequence[Device]) -> list[tuple[Device, Holder | Non
     return list(zip(devices, holders(devices, lease_folder()), strict=True))
 
 
-def surroundings(store: Path, host: str, port: int) -> tuple[Surroundings, bool]:
-    """Return where services are to live, and whether the server is one of them.
+def surroundings(store: Path, host: str, port: int) -> Surroundings:
+    """Return where services are to live; call it while no other command starts or ends any.
 
     A server that PREFECT_API_URL (or the active Prefect profile) names and that is not ours is used as it is.
+    At an address that ours had, or would get, it is somebody else's that answers while ours is not running.
     """
     store, own = store.resolve(), f"http://{host}:{port}/api"
-    chosen = configured_url(os.environ)
-    if chosen and chosen not in (own, remembered_url(store)):
-        return Surroundings(store, chosen), False
-    return Surroundings(store, running_url(store) or own), True
+    chosen = (configured_url(os.environ) or "").rstrip("/")
+    if running := running_url(store):
+        return Surroundings(store, chosen or running, ours=chosen in ("", running))
+    if chosen and (chosen not in (own, remembered_url(store)) or is_healthy(chosen)):
+        return Surroundings(store, chosen, ours=False)
+    return Surroundings(store, own)
 
 
 def is_healthy(url: str) -> bool:

@@ -44,10 +44,13 @@ class Surroundings:
     Attributes:
         store: the folder of the records, absolute.
         url: of the Prefect API.
+        ours: whether the server is one of the services; else somebody runs it, and Prefect's own settings of
+            the user say how it is logged in to.
     """
 
     store: Path
     url: str
+    ours: bool = True
 
     @property
     def place(self) -> Place:
@@ -56,11 +59,8 @@ class Surroundings:
 
     def variables(self) -> dict[str, str]:
         """Return what every service finds in its environment."""
-        return {
-            "MOONGATE_HOME": str(self.store),
-            "PREFECT_HOME": str(self.place.folder / "prefect"),
-            "PREFECT_API_URL": self.url,
-        }
+        home = {"PREFECT_HOME": str(self.place.folder / "prefect")} if self.ours else {}
+        return {"MOONGATE_HOME": str(self.store), "PREFECT_API_URL": self.url, **home}
 
 
 def services_place(store: Path) -> Place:

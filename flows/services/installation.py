@@ -13,6 +13,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.refusals import explained
 from flows.server import configured_url
 from flows.services.conduct import SERVER_TIMEOUT_S, is_healthy
 from flows.services.crew import CPU_POOL, GPU_POOL, services_place
@@ -57,10 +58,10 @@ def install(project: Path, folder: Path, silence: timedelta = SILENCE) -> bool:
         silence: so long without a heartbeat, a run counts as dead.
 
     Raises:
-        ConfigError: when the deployments cannot be applied.
+        ConfigError: when the deployments cannot be applied, or the server refuses something.
     """
     names, notes = deployment_names(project, PREFECT_FILE), folder / NOTES
-    with get_client(sync_client=True) as client:
+    with get_client(sync_client=True) as client, explained(client, "apply the deployments"):
         prepare(client, names, silence)
         wanted = f"{deployments_digest(project, PREFECT_FILE)} {project} {client.api_url}\n"
         present = schedules_of(client, names)

@@ -11,6 +11,7 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.server.events.schemas.automations import Automation
 from prefect.server.events.schemas.events import ReceivedEvent
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.remote import submit
 from flows.services import installation
@@ -152,6 +153,22 @@ def test_deployments_are_applied_again_when_their_flow_has_got_a_parameter(
     (project / "flows/small.py").write_text(FLOW % "steps: int = 1, rate: int = 1")
     assert install(project, folder) is True
     assert submit("small of a test/small", {"rate": 2}).parameters["rate"] == 2
+
+
+@pytest.mark.parametrize("status", [401, 500, None])
+def test_a_server_that_refuses_or_does_not_answer_is_one_clear_error(
+    client: SyncPrefectClient, tmp_path: Path, status: int | None
+) -> None:
+    with troubled(str(client.api_url)) as trouble:
+        trouble.status, trouble.paths, trouble.times = status or 0, ("/work_pools/",), 10**6
+        url = trouble.url if status else "http://127.0.0.1:9/api"
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+            pytest.raises(ConfigError, match="did not let us apply the deployments") as refused,
+        ):
+            install(installation.project_folder(), tmp_path)
+    assert refused.value.where.rstrip("/") == url
+    assert ("PREFECT_API_KEY" in refused.value.fix) == (status == 401)
 
 
 def test_without_a_server_to_tell_the_installation_is_refused(
