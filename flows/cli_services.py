@@ -3,11 +3,17 @@
 import json
 import os
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.cli_options import Json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.services.crew import Surroundings
 
 _TURN = "Waiting for another moongate up or down of this store to end."
 
@@ -19,41 +25,61 @@ def up(
     """Start a Prefect server, its work pools and deployments, and a worker for each device.
 
     A worker of the pool moongate-gpu is pinned to each device that this process may use (its CUDA devices, or
-    the slots that MOONGATE_DEVICE_SLOTS declares) and takes one run at a time; one of moongate-cpu takes what
-    needs no device. What runs already is left alone, what has died is started again, and schedules stay as
-    they were set. With PREFECT_API_URL set to another server, that one is used.
+    the slots that MOONGATE_DEVICE_SLOTS declares, and where it is unset those of the `up` before) and takes
+    one run at a time; one of moongate-cpu takes what needs no device. What runs already is left alone, what
+    has died is started again, and schedules stay as they were set. With PREFECT_API_URL set to another
+    server, that one is used.
 
     Example: moongate up
     """
-    from flows.server import Api, wait_until_healthy
-    from flows.services.conduct import one_at_a_time, place_of, start_server, start_workers, surroundings
+    from flows.services.conduct import one_at_a_time, place_of, surroundings
     from flows.terminal import console
     from moongate.artifacts.store import Store
-    from moongate.models.leases import visible_devices
 
     screen, store = console(), Store.from_environment()
     store.require_writable()
     with one_at_a_time(place_of(store.root), partial(screen.print, _TURN, highlight=False)):
         around = surroundings(store.root, host, port)
         os.environ.update(around.variables())
-        from flows.services.installation import install, project_folder
+        from flows.services.installation import project_folder
 
         project = project_folder()
-        if around.ours:
-            with screen.status("Starting the server"):
-                started = start_server(around, host, port, project)
-            screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
-        else:
-            wait_until_healthy(Api(around.url, private=False))
-            screen.print(f"server       somebody else's, {around.url}", highlight=False, soft_wrap=True)
-        with screen.status("Applying the deployments"):
-            applied = install(project, around.place.folder)
-        screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
-        for worker in start_workers(around, visible_devices(), project):
-            screen.print(f"started      {worker.purpose}", highlight=False)
+        _prepare_server(screen, around, host, port, project)
+        _prepare_workers(screen, around, project)
     screen.print(f"logs         {around.place.folder}", highlight=False, soft_wrap=True)
     screen.print("What runs where: moongate status. End it: moongate down.", highlight=False)
     typer.echo(around.url.removesuffix("/api"))
+
+
+def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: int, project: Path) -> None:
+    from flows.server import Api, wait_until_healthy
+    from flows.services.conduct import start_server
+    from flows.services.installation import install
+
+    if around.ours:
+        with screen.status("Starting the server"):
+            started = start_server(around, host, port, project)
+        screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
+    else:
+        wait_until_healthy(Api(around.url, private=False))
+        screen.print(f"server       somebody else's, {around.url}", highlight=False, soft_wrap=True)
+    with screen.status("Applying the deployments"):
+        applied = install(project, around.place.folder)
+    screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
+
+
+def _prepare_workers(screen: "Console", around: "Surroundings", project: Path) -> None:
+    from flows.services.conduct import end_stale_workers, start_workers
+    from flows.services.slots import adopt_slots, remember_slots
+    from moongate.models.leases import visible_devices
+
+    adopt_slots(around.store)
+    devices = visible_devices()
+    remember_slots(around.store)
+    for name in end_stale_workers(around.place, devices):
+        screen.print(f"ended        {name}", highlight=False)
+    for worker in start_workers(around, devices, project):
+        screen.print(f"started      {worker.purpose}", highlight=False)
 
 
 def status(as_json: Json = False) -> None:
@@ -62,10 +88,13 @@ def status(as_json: Json = False) -> None:
     Example: moongate status
     """
     from flows.services.report import machine_report
+    from flows.services.slots import adopt_slots
     from flows.terminal import console
     from moongate.artifacts.store import Store
 
-    report = machine_report(Store.from_environment().root)
+    root = Store.from_environment().root
+    adopt_slots(root)
+    report = machine_report(root)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
         return
@@ -76,6 +105,8 @@ def status(as_json: Json = False) -> None:
 
 def down() -> None:
     """End what `moongate up` started, and nothing else: workers with their runs, then the server.
+
+    The slots that it was told of are forgotten.
 
     A run that is ended goes on from what is done when it is repeated, or with `prefect flow-run retry`.
 

@@ -11,20 +11,24 @@ from urllib.request import urlopen
 
 from flows.server import configured_url
 from flows.services.crew import (
+    CPU_WORKER,
     SERVER,
+    UNPINNED,
     Surroundings,
     remember_url,
     remembered_url,
     running_url,
     server,
     services_place,
+    stale_workers,
     workers,
 )
 from flows.services.service import Place, Service, wait_for
+from flows.services.slots import forget_slots
 from moongate.artifacts.holding import Holder
 from moongate.artifacts.locks import exclusive
 from moongate.errors import ConfigError
-from moongate.models.leases import Device, holders, lease_folder
+from moongate.models.leases import Device, every_slot, holders, lease_folder
 
 # A server that dies is noticed at once, so patience costs nothing: its start was seen to take more than five
 # minutes on a busy machine.
@@ -71,14 +75,29 @@ def start_server(around: Surroundings, host: str, port: int, working_folder: Pat
 
 
 def start_workers(around: Surroundings, devices: Sequence[Device], working_folder: Path) -> list[Service]:
-    """Start the workers that do not run yet, and return those."""
-    wanted = workers(around, devices)
-    return [service for service in wanted if around.place.start(service, working_folder)]
+    """Start the workers that do not run yet, and return those.
+
+    One without a device is not started while one with a device runs: where this process sees none, they are
+    hidden from it.
+    """
+    wanted, pinned = workers(around, devices), set(_running(around.place)) - {SERVER, UNPINNED, CPU_WORKER}
+    return [
+        service
+        for service in wanted
+        if not (service.name == UNPINNED and pinned) and around.place.start(service, working_folder)
+    ]
+
+
+def end_stale_workers(place: Place, devices: Sequence[Device]) -> list[str]:
+    """End the workers that are in the way of those of these devices, with their runs; return their names."""
+    stale = stale_workers(_running(place), devices, every_slot(os.environ))
+    return [name for name in stale if place.end(name, PATIENCE_S)]
 
 
 def end_all(place: Place) -> list[str]:
     """End workers with their runs, then the server; return the names of what was ended."""
     names = sorted(place.names(), key=lambda name: name == SERVER)
+    forget_slots(place.folder)
     return [name for name in names if place.end(name, PATIENCE_S)]
 
 
@@ -121,6 +140,10 @@ def is_healthy(url: str) -> bool:
 def place_of(store: Path) -> Place:
     """Return where the services of a store have their locks and logs."""
     return services_place(store.resolve())
+
+
+def _running(place: Place) -> list[str]:
+    return [name for name in place.names() if place.running(name)]
 
 
 def _require_free_port(host: str, port: int) -> None:

@@ -29,7 +29,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def said(*arguments: str) -> str:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0
-    return done.stdout
+    return done.output
 
 
 def test_down_where_nothing_runs_ends_nothing_and_is_no_error() -> None:
@@ -44,6 +44,9 @@ def test_status_tells_who_holds_which_device_and_that_the_server_is_gone(home: P
     first, second = report["devices"]
     assert (first["device"], first["holder"]["purpose"]) == (device.label, "train tuned of r1")
     assert second["holder"] is None
+    shown = said("status")
+    assert "Which flow runs are going on is unknown: the server does not answer." in shown
+    assert "No flow runs" not in shown
 
 
 class Locked(BaseHTTPRequestHandler):

@@ -9,9 +9,18 @@ from urllib.parse import urlsplit
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from flows.services.conduct import end_all, one_at_a_time, place_of, start_server, surroundings
-from flows.services.crew import SERVER, Surroundings, remember_url, remembered_url
+from flows.services.conduct import (
+    end_all,
+    end_stale_workers,
+    one_at_a_time,
+    place_of,
+    start_server,
+    start_workers,
+    surroundings,
+)
+from flows.services.crew import SERVER, UNPINNED, Surroundings, remember_url, remembered_url
 from flows.services.service import Service
+from moongate.models.leases import declared_slots
 
 HERE = "127.0.0.1"
 
@@ -31,10 +40,14 @@ def answering(prefect_server: None) -> str:
     return str(PREFECT_API_URL.value())
 
 
+def sleeper(name: str) -> Service:
+    return Service(name, "a test", (sys.executable, "-c", "import time; time.sleep(100)"))
+
+
 def keep_running(around: Surroundings) -> None:
     """Have a process run in the server's place."""
     remember_url(around)
-    around.place.start(Service(SERVER, "the server", (sys.executable, "-c", "import time; time.sleep(100)")), around.store)
+    around.place.start(sleeper(SERVER), around.store)
 
 
 def test_a_server_of_somebody_else_is_used_as_it_is(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +100,23 @@ def test_a_second_command_says_that_it_waits_for_the_first(store: Path) -> None:
         order.append("first")
     waiting.join(30)
     assert order == ["first", "second"]
+
+
+def test_workers_of_slots_and_one_that_holds_none_never_run_side_by_side(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.mkdir()
+    around, slots = (
+        Surroundings(store, f"http://{HERE}:9/api"),
+        declared_slots({"MOONGATE_DEVICE_SLOTS": "2"}),
+    )
+    for name in (UNPINNED, "worker-slot-0", "worker-slot-1", "worker-GPU-a", "worker-cpu", SERVER):
+        around.place.start(sleeper(name), store)
+    monkeypatch.setenv("MOONGATE_DEVICE_SLOTS", "2")
+    assert end_stale_workers(around.place, slots[:1]) == [UNPINNED]
+    monkeypatch.setenv("MOONGATE_DEVICE_SLOTS", "1")
+    assert end_stale_workers(around.place, slots[:1]) == ["worker-slot-1"]
+    assert start_workers(around, (), store) == []
+    assert around.place.running(UNPINNED) is None
+    for name in ("worker-slot-0", "worker-GPU-a", "worker-cpu", SERVER):
+        assert around.place.running(name)

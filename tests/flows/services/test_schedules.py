@@ -51,8 +51,8 @@ def set_schedules(client: SyncPrefectClient, name: str, *wanted: DeploymentSched
 def change_night(client: SyncPrefectClient, name: str, change: dict[str, Any]) -> None:
     deployment = client.read_deployment_by_name(name)
     (night,) = [one for one in deployment.schedules if one.slug == "night"]
-    where = {"id": deployment.id, "one": night.id}
-    client.request("PATCH", "/deployments/{id}/schedules/{one}", path_params=where, json=change)
+    where = {"id": deployment.id, "schedule_id": night.id}
+    client.request("PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=where, json=change)
 
 
 def hours(client: SyncPrefectClient, name: str) -> dict[str, bool]:
