@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
     WorkerFilterStatus,
 )
 from prefect.client.schemas.objects import FlowRun, Log, State, WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
 
@@ -47,18 +48,19 @@ def submit(deployment: str, parameters: Mapping[str, object]) -> FlowRun:
         ConfigError: when the server has no such deployment, or its flow does not take these parameters.
     """
     with get_client(sync_client=True) as client, explained(client, f"hand a run to {deployment!r}"):
-        try:
-            found = client.read_deployment_by_name(deployment)
-        except ObjectNotFound as error:
-            known = sorted(one.name for one in client.read_deployments())
-            raise ConfigError(
-                f"there is no deployment {deployment!r}",
-                where=str(client.api_url),
-                why=f"the server has {', '.join(known) or 'none'}",
-                fix="name one of these, or apply the deployments: moongate up",
-            ) from error
+        found = _deployment(client, deployment)
         _require_known(parameters, deployment, found.parameter_openapi_schema or {})
         return client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
+
+
+def pool_of(deployment: str) -> str:
+    """Return the work pool of a deployment; empty for none.
+
+    Raises:
+        ConfigError: when the server has no such deployment.
+    """
+    with get_client(sync_client=True) as client, explained(client, f"look at {deployment!r}"):
+        return _deployment(client, deployment).work_pool_name or ""
 
 
 def follow(flow_run_id: UUID, say: Say) -> State:
@@ -170,6 +172,19 @@ def _nobody(client: SyncPrefectClient, pool: str) -> str:
         "POST", "/work_pools/{work_pool_name}/workers/filter", path_params=where, json=payload
     )
     return "" if answer.json() else ", and none is there: moongate up"
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound as error:
+        known = sorted(one.name for one in client.read_deployments())
+        raise ConfigError(
+            f"there is no deployment {name!r}",
+            where=str(client.api_url),
+            why=f"the server has {', '.join(known) or 'none'}",
+            fix="name one of these, or apply the deployments: moongate up",
+        ) from error
 
 
 def _require_known(parameters: Mapping[str, object], deployment: str, schema: Mapping[str, Any]) -> None:
