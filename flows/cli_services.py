@@ -15,11 +15,22 @@ if TYPE_CHECKING:
 
     from flows.services.crew import Surroundings
 
+_OPEN = (
+    "Everybody who reaches this machine can start runs at the server: it asks for no login.\n"
+    "Set PREFECT_SERVER_API_AUTH_STRING and PREFECT_API_AUTH_STRING to <user>:<password>,\n"
+    "or leave --host out."
+)
 _TURN = "Waiting for another moongate up or down of this store to end."
 
 
 def up(
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where the server listens.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where the server listens. It asks for no login: who reaches it can start runs.",
+        ),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="And on which port.")] = 4200,
 ) -> None:
     """Start a Prefect server, its work pools and deployments, and a worker for each device.
@@ -57,6 +68,8 @@ def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: 
     from flows.services.installation import install
 
     if around.ours:
+        if not host.startswith("127.") and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+            screen.print(_OPEN, style="yellow", highlight=False)
         with screen.status("Starting the server"):
             started = start_server(around, host, port, project)
         screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
@@ -69,7 +82,8 @@ def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: 
 
 
 def _prepare_workers(screen: "Console", around: "Surroundings", project: Path) -> None:
-    from flows.services.conduct import end_stale_workers, start_workers
+    from flows.services.conduct import end_stale_workers
+    from flows.services.presence import start_present_workers
     from flows.services.slots import adopt_slots, remember_slots
     from moongate.models.leases import visible_devices
 
@@ -78,7 +92,9 @@ def _prepare_workers(screen: "Console", around: "Surroundings", project: Path) -
     remember_slots(around.store)
     for name in end_stale_workers(around.place, devices):
         screen.print(f"ended        {name}", highlight=False)
-    for worker in start_workers(around, devices, project):
+    with screen.status("Starting the workers"):
+        started = start_present_workers(around, devices, project)
+    for worker in started:
         screen.print(f"started      {worker.purpose}", highlight=False)
 
 

@@ -117,7 +117,8 @@ def surroundings(store: Path, host: str, port: int) -> Surroundings:
     A server that PREFECT_API_URL (or the active Prefect profile) names and that is not ours is used as it is.
     At an address that ours had, or would get, it is somebody else's that answers while ours is not running.
     """
-    store, own = store.resolve(), f"http://{host}:{port}/api"
+    # One that listens on every address is reached from here on this machine's own.
+    store, own = store.resolve(), f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/api"
     chosen = (configured_url(os.environ) or "").rstrip("/")
     if running := running_url(store):
         return Surroundings(store, chosen or running, ours=chosen in ("", running))

@@ -93,6 +93,11 @@ def device_worker(device: Device) -> str:
     return f"worker-{device.uuid}"
 
 
+def worker_name(worker: Service) -> str:
+    """Return what a worker calls itself at the server."""
+    return worker.command[worker.command.index("--name") + 1]
+
+
 def stale_workers(names: Iterable[str], devices: Sequence[Device], declared: Sequence[Device]) -> list[str]:
     """Return those of these services that devices as they now are leave no place for.
 

@@ -73,6 +73,10 @@ def test_our_server_is_started_where_the_environment_says_that_it_was(
     assert surroundings(store, HERE, 9) == ours
 
 
+def test_a_server_that_listens_on_every_address_has_one_that_can_be_opened(store: Path) -> None:
+    assert surroundings(store, "0.0.0.0", 4300).url == "http://127.0.0.1:4300/api"
+
+
 def test_our_server_that_runs_is_ours_whatever_port_is_asked_for(
     store: Path, answering: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
