@@ -69,6 +69,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.reliability_page
 	$(BIN)/python -m benchmarks.operations_page
 	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.scale.page
 	$(BIN)/python -m benchmarks.speed.memory
 

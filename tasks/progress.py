@@ -6,6 +6,7 @@ shows the run to people, it is an artifact of the task run besides.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -62,13 +63,19 @@ _current: ContextVar[Progress] = ContextVar("progress")
 
 
 def current_progress() -> Progress:
-    """Return the display of this context, with an artifact beside it where people can look at the run."""
+    """Return the display of this context, with an artifact beside it where people can look at the run.
+
+    Raises:
+        ConfigError: when it cannot be read how often the artifact is to be sent.
+    """
     # Imported late: a command chooses its display before Prefect may be imported, whose settings it makes.
     from tasks.exhibits import is_watched
-    from tasks.progress_artifact import ProgressArtifact
+    from tasks.progress_artifact import ProgressArtifact, interval_of
 
     display = _current.get(Logged())
-    return Together(display, ProgressArtifact()) if is_watched() else display
+    if not is_watched():
+        return display
+    return Together(display, ProgressArtifact(interval_of(os.environ)))
 
 
 @contextmanager

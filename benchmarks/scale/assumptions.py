@@ -71,6 +71,12 @@ SERVER_RATE = Figure(
     "1/s",
     "assumed: one server process; measure yours before you rely on it",
 )
+PROGRESS_EVERY = Figure(
+    "seconds between two updates of a stage's progress, where it says so",
+    30.0,
+    "s",
+    "chosen: `MOONGATE_PROGRESS_EVERY_S=30` for the workers",
+)
 NIGHT_HOURS = Figure("a night", 8.0, "hours", "assumed")
 SUBJECTS = Figure("subjects a night", 10_000, "", "the question")
 CLASSES = Figure("class nouns among them", 100, "", "assumed; what depends on the class alone is made once")
@@ -81,6 +87,7 @@ ASSUMED = (
     STORE_RATE,
     FAST_STORE_RATE,
     SERVER_RATE,
+    PROGRESS_EVERY,
     NIGHT_HOURS,
     SUBJECTS,
     CLASSES,

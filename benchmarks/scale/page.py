@@ -20,21 +20,23 @@ from benchmarks.scale.assumptions import (
     CLASSES,
     FAST_STORE_RATE,
     NIGHT_HOURS,
+    PROGRESS_EVERY,
     SERVER_RATE,
     STORE_RATE,
     SUBJECTS,
 )
+from benchmarks.scale.calls import EVENT, REQUEST, TURNS, Call, Load, load_of, read_calls
 from benchmarks.scale.costs import StageCost, read_costs
 from benchmarks.scale.night import Night, Shared, Step, fewest_devices, simulate
 from benchmarks.scale.plan import Demand, chain_here, chain_on_gpu, demand, most_subjects
 
 PAGE = Path("docs/scale.md")
-NOT_MEASURED = "Not measured yet: `python -m benchmarks.scale --store FOLDER`.\n"
+NOT_MEASURED = "Not measured yet: `python -m benchmarks.scale`.\n"
 HOUR_S = 3600.0
 MOST_DEVICES = 4096
 PLAIN = Shared(STORE_RATE.value, SERVER_RATE.value)
 FAST = Shared(FAST_STORE_RATE.value, SERVER_RATE.value)
-COPIES = {"with the exported model": 2, "adapter only": 1}
+WITH_EXPORT, ADAPTER_ONLY = 2, 1
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,37 @@ def page(folder: Path) -> str:
     if not (folder / "scale_costs.parquet").is_file():
         return f"{head}\n{NOT_MEASURED}"
     costs, how = read_costs(folder / "scale_costs.parquet")
-    calls = pq.read_table(folder / "scale_calls.parquet").to_pylist()
+    calls = read_calls(folder / "scale_calls.parquet")
+    load = load_of(calls)
     parts = [
-        *_answer(scenarios(costs, _per_run(calls))),
+        *_answer(scenarios(costs, load), load),
         *_measured(costs, how),
-        *_server(calls),
+        *_server(calls, load),
         *_assumed(),
         *_engines(folder / "engines.parquet"),
     ]
     return "\n".join([head, *parts])
 
 
-def scenarios(costs: Sequence[StageCost], calls: float) -> list[Scenario]:
-    """Return the chain as it was measured, and on a GPU with and without the exported model."""
+def scenarios(costs: Sequence[StageCost], load: Load) -> list[Scenario]:
+    """Return the chain as it was measured, and on a GPU with stores and servers that are asked for less."""
+    seldom, gpu = load.with_progress_every(PROGRESS_EVERY.value), f"Stable Diffusion 1.5 on {A100.name}"
+    seldom_words = f"progress every {PROGRESS_EVERY.value:.0f} s"
 
     def scenario(name: str, chain: Sequence[Step], shared: Shared) -> Scenario:
         return Scenario(name, tuple(chain), demand(chain, costs, int(SUBJECTS.value)), shared)
 
-    found = [scenario("toybox, as measured on this CPU", chain_here(costs, calls), PLAIN)]
-    for words, copies in COPIES.items():
-        name = f"Stable Diffusion 1.5 on {A100.name}, {words}"
-        chain = chain_on_gpu(costs, calls, copies)
-        found += [scenario(name, chain, PLAIN), scenario(f"{name}, fast store", chain, FAST)]
-    return found
+    def on_gpu(words: str, asked: Load, copies: int, shared: Shared) -> Scenario:
+        return scenario(f"{gpu}, {words}", chain_on_gpu(costs, asked, copies), shared)
+
+    return [
+        scenario("toybox, as measured on this CPU", chain_here(costs, load), PLAIN),
+        on_gpu("with the exported model", load, WITH_EXPORT, PLAIN),
+        on_gpu(f"with the exported model, fast store, {seldom_words}", seldom, WITH_EXPORT, FAST),
+        on_gpu("adapter only", load, ADAPTER_ONLY, PLAIN),
+        on_gpu("adapter only, fast store", load, ADAPTER_ONLY, FAST),
+        on_gpu(f"adapter only, fast store, {seldom_words}", seldom, ADAPTER_ONLY, FAST),
+    ]
 
 
 def main() -> None:
@@ -102,7 +112,7 @@ def main() -> None:
         sys.exit(f"{PAGE} is stale: python -m benchmarks.scale.page")
 
 
-def _answer(found: Sequence[Scenario]) -> Iterator[str]:
+def _answer(found: Sequence[Scenario], load: Load) -> Iterator[str]:
     yield "## How many devices, and what limits first\n"
     yield _paragraph(
         f"""{SUBJECTS.value:,.0f} subjects in {NIGHT_HOURS.value:.0f} hours, as members of one
@@ -110,7 +120,8 @@ def _answer(found: Sequence[Scenario]) -> Iterator[str]:
         device for the whole chain. The simulation goes event by event; the store and the Prefect server serve
         one request at a time, in the order in which they come."""
     )
-    yield _conclusion(found[2], found[4])
+    yield _conclusion(found[2], found[5])
+    yield _progress_sentence(found[4], load)
     yield "| chain | devices | hours | devices busy | store busy | server busy |"
     yield "|---|--:|--:|--:|--:|--:|"
     yield from (_night_row(one) for one in found)
@@ -129,12 +140,27 @@ def _answer(found: Sequence[Scenario]) -> Iterator[str]:
 def _conclusion(exported: Scenario, adapter: Scenario) -> str:
     rates = [one.demand.store_bytes * SUBJECTS.value / _night_s() for one in (exported, adapter)]
     return _paragraph(
-        f"""With Stable Diffusion 1.5 on {A100.name} it takes {exported.devices} devices, or
-        {adapter.devices} when runs keep the adapter only. The store limits first: it has to take
-        {_size(rates[0])} a second without a break, or {_size(rates[1])}, nearly all of it float32 weights.
-        With a slower one no number of devices is enough, and the thing to do is to keep fewer weights: no
-        exported model, half precision, or a low-rank method."""
+        f"""With Stable Diffusion 1.5 on {A100.name}, a fast store and progress every
+        {PROGRESS_EVERY.value:.0f} s it takes {_devices(exported)}, or {_devices(adapter)} when runs keep the
+        adapter only. The store has to take {_size(rates[0])} a second without a break, or {_size(rates[1])},
+        nearly all of it float32 weights. With a slower one no number of devices is enough, and the thing to
+        do is to keep fewer weights: no exported model, half precision, or a low-rank method."""
     )
+
+
+def _progress_sentence(one: Scenario, load: Load) -> str:
+    rate = one.demand.server_calls * SUBJECTS.value / _night_s()
+    share = load.progress_per_s / load.per_s
+    return _paragraph(
+        f"""With progress every second all runs together ask {rate:,.0f} times a second of the Prefect server,
+        which is taken to answer {SERVER_RATE.value:.0f}; {share:.0%} of what grows with time is progress.
+        Nobody watches ten thousand bars: `MOONGATE_PROGRESS_EVERY_S` makes them rarer. A work pool's workers
+        and the table of runs lose nothing by it."""
+    )
+
+
+def _devices(one: Scenario) -> str:
+    return f"more than {MOST_DEVICES:,} devices" if one.devices is None else f"{one.devices} devices"
 
 
 def _night_row(one: Scenario) -> str:
@@ -186,7 +212,7 @@ def _paragraph(text: str) -> str:
 
 def _measured(costs: Sequence[StageCost], how: dict[str, str]) -> Iterator[str]:
     yield "## What one run cost\n"
-    yield f"```bash\n.venv/bin/moongate run\n.venv/bin/{how['command']}\n```\n"
+    yield f"```bash\n.venv/bin/{how['command']}\n```\n"
     yield _paragraph(
         f"""{how["measured_utc"]}, on {how["processor"]}, {how["cores"]} cores, {how["device"]}, base model
         {how["base"]}, {how["precision"]}. `shared` is made once for all subjects of a class. `weights`
@@ -202,17 +228,30 @@ def _measured(costs: Sequence[StageCost], how: dict[str, str]) -> Iterator[str]:
     yield ""
 
 
-def _server(calls: Sequence[dict[str, object]]) -> Iterator[str]:
+def _server(calls: Sequence[Call], load: Load) -> Iterator[str]:
+    seconds = {call.turn: call.wall_s for call in calls}
     yield "## What the Prefect server sees of one run\n"
     yield _paragraph(
-        """Counted in the process of a run of 18 stage instances whose artifacts were all in the store."""
+        f"""Counted in the process of a run that built everything in {seconds["built"]:.0f} s, and of the same
+        run again, which found all of it in {seconds["again"]:.1f} s, both as if people watched. The straight
+        line through both is {load.per_run:.0f} for every run and {load.per_s:.2f} for each second of work,
+        {load.progress_per_s:.2f} of these for progress. It is what the simulation uses."""
     )
-    for kind, title in (("request", "request"), ("event", "sent through the websocket")):
-        found = sorted((row for row in calls if row["kind"] == kind), key=lambda row: -int(str(row["count"])))
-        if found:
-            yield f"| {title} | count |\n|---|--:|"
-            yield from (f"| `{row['name']}` | {row['count']} |" for row in found)
-            yield ""
+    for kind, title in ((REQUEST, "request"), (EVENT, "event, sent through the websocket")):
+        yield f"| {title} | built | again |\n|---|--:|--:|"
+        yield from _call_rows([call for call in calls if call.kind == kind])
+        yield ""
+
+
+def _call_rows(calls: Sequence[Call]) -> Iterator[str]:
+    counts = {(call.name, call.turn): call.count for call in calls}
+    names = {call.name for call in calls}
+
+    def row(name: str) -> tuple[int, ...]:
+        return tuple(counts.get((name, turn), 0) for turn in TURNS)
+
+    for name in sorted(names, key=lambda name: (-row(name)[0], name)):
+        yield f"| `{name}` | {row(name)[0]} | {row(name)[1]} |"
 
 
 def _assumed() -> Iterator[str]:
@@ -239,10 +278,6 @@ def _engines(path: Path) -> Iterator[str]:
         names = ("engine", "stage", "kept", "again", "compared", "differing")
         yield "| " + " | ".join(str(row[name]) for name in names) + " |"
     yield ""
-
-
-def _per_run(calls: Sequence[dict[str, object]]) -> float:
-    return float(sum(int(str(row["count"])) for row in calls if row["kind"] in ("request", "event")))
 
 
 def _size(count: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.scale.assumptions import A100, CLASSES, PIXELS_FACTOR, TRAINING_FACTOR, UNET_BYTES
+from benchmarks.scale.calls import Load
 from benchmarks.scale.costs import StageCost
 from benchmarks.scale.night import Shared, Step
 
@@ -33,24 +34,38 @@ class Allowed:
     server: float
 
 
-def chain_here(costs: Sequence[StageCost], calls_per_run: float) -> list[Step]:
+def chain_here(costs: Sequence[StageCost], load: Load) -> list[Step]:
     """Return the chain as it was measured: a worker like the one that it was measured on."""
-    calls = calls_per_run / len(costs)
-    return [Step(cost.wall_s, cost.bytes + cost.weights_bytes, calls, cost.of_class) for cost in costs]
+    return [
+        Step(
+            cost.wall_s,
+            cost.bytes + cost.weights_bytes,
+            _calls(load, cost, costs, cost.wall_s),
+            cost.of_class,
+        )
+        for cost in costs
+    ]
 
 
-def chain_on_gpu(costs: Sequence[StageCost], calls_per_run: float, weights_kept: int) -> list[Step]:
+def chain_on_gpu(costs: Sequence[StageCost], load: Load, weights_kept: int) -> list[Step]:
     """Return the chain with Stable Diffusion 1.5 on a published GPU.
 
     As many samples go through the UNet as were measured; what needs no UNet takes as long as it took here.
 
     Args:
         costs: what was measured.
-        calls_per_run: requests and events of a run.
+        load: what a run asks of the server.
         weights_kept: copies of the tuned UNet that a run leaves: 2 with its export, 1 without.
     """
-    calls = calls_per_run / len(costs)
-    return [Step(_gpu_s(cost), _gpu_bytes(cost, weights_kept), calls, cost.of_class) for cost in costs]
+    return [
+        Step(
+            _gpu_s(cost),
+            _gpu_bytes(cost, weights_kept),
+            _calls(load, cost, costs, _gpu_s(cost)),
+            cost.of_class,
+        )
+        for cost in costs
+    ]
 
 
 def demand(chain: Sequence[Step], costs: Sequence[StageCost], subjects: int) -> Demand:
@@ -75,6 +90,13 @@ def most_subjects(asked: Demand, shared: Shared, devices: int, seconds: float) -
         store=shared.store_bytes_per_s * seconds / asked.store_bytes,
         server=shared.server_calls_per_s * seconds / asked.server_calls,
     )
+
+
+def _calls(load: Load, cost: StageCost, costs: Sequence[StageCost], seconds: float) -> float:
+    """Return what a stage's time brings, and its part in what every run asks, whatever is in the store."""
+    by_every_run = sum(not one.of_class for one in costs)
+    part = 0.0 if cost.of_class else load.per_run / by_every_run
+    return part + load.per_s * seconds
 
 
 def _gpu_s(cost: StageCost) -> float:

@@ -3,8 +3,11 @@
 import pytest
 
 from benchmarks.launching import FIGURES_FOLDER
+from benchmarks.scale.calls import EVENT, PROGRESS, REQUEST, Call, load_of
+from benchmarks.scale.costs import StageCost
 from benchmarks.scale.night import Shared, Step, fewest_devices, simulate
 from benchmarks.scale.page import PAGE, page
+from benchmarks.scale.plan import chain_here
 
 PLENTY = Shared(1e18, 1e18)
 
@@ -51,6 +54,32 @@ def test_the_fewest_devices_end_in_time_and_one_fewer_would_not() -> None:
     assert count is not None
     assert night(count).seconds <= 900.0 < night(count - 1).seconds
     assert fewest_devices(night, 15.0, 100) is None
+
+
+def test_what_a_run_asks_is_a_straight_line_through_a_long_and_a_short_run() -> None:
+    # 40 at any rate, .5 updates and .1 heartbeats a second.
+    calls = [
+        Call("built", REQUEST, "POST /api/flow_runs/", 40, 100.0),
+        Call("built", REQUEST, PROGRESS, 50, 100.0),
+        Call("built", EVENT, "heartbeat", 10, 100.0),
+        Call("again", REQUEST, "POST /api/flow_runs/", 40, 10.0),
+        Call("again", REQUEST, PROGRESS, 5, 10.0),
+        Call("again", EVENT, "heartbeat", 1, 10.0),
+    ]
+    load = load_of(calls)
+    assert (load.per_run, load.progress_per_s, load.others_per_s) == pytest.approx((40.0, 0.5, 0.1))
+    assert load.with_progress_every(30.0).per_s == pytest.approx(1 / 30 + 0.1)
+    assert load.with_progress_every(1.0) == load
+
+
+def test_a_run_that_finds_its_classs_work_done_asks_for_all_but_what_that_works_time_brings() -> None:
+    def cost(role: str, seconds: float) -> StageCost:
+        return StageCost("sample", role, seconds, 1, 1, 1, 1, 0)
+
+    load = load_of([Call("built", EVENT, "e", 60, 20.0), Call("again", EVENT, "e", 40, 10.0)])
+    chain = chain_here([cost("base", 5.0), cost("tuned", 7.0), cost("swapped", 3.0)], load)
+    assert [step.of_class for step in chain] == [True, False, False]
+    assert [step.server_calls for step in chain] == pytest.approx([5 * 2, 20 / 2 + 7 * 2, 20 / 2 + 3 * 2])
 
 
 def test_the_page_is_what_its_command_writes() -> None:

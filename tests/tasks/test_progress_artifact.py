@@ -7,12 +7,13 @@ from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter
 
-from tasks.progress_artifact import UPDATE_EVERY_S, ProgressArtifact
+from moongate.errors import ConfigError
+from tasks.progress_artifact import EVERY_VARIABLE, UPDATE_EVERY_S, ProgressArtifact, interval_of
 
 
 @task
 def work(items: int, each_s: float) -> None:
-    with ProgressArtifact().track("sample", items) as advance:
+    with ProgressArtifact(UPDATE_EVERY_S).track("sample", items) as advance:
         for _ in range(items):
             time.sleep(each_s)
             advance(1)
@@ -33,3 +34,17 @@ def test_long_work_shows_a_percentage_that_ends_at_a_hundred_and_short_work_none
             if one.flow_run_id == state.state_details.flow_run_id
         ]
     assert [(one.type, one.description, one.data) for one in found] == [("progress", "sample", 100.0)]
+
+
+def test_progress_is_sent_every_second_unless_the_environment_says_less_often() -> None:
+    assert (interval_of({}), interval_of({EVERY_VARIABLE: ""}), interval_of({EVERY_VARIABLE: "30"})) == (
+        1,
+        1,
+        30,
+    )
+
+
+@pytest.mark.parametrize("word", ["often", "0.5", "-1", "nan", "inf"])
+def test_an_interval_that_is_no_number_or_below_a_second_is_refused(word: str) -> None:
+    with pytest.raises(ConfigError, match=EVERY_VARIABLE):
+        interval_of({EVERY_VARIABLE: word})
