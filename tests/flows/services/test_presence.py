@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 
-from flows.services.crew import CPU_POOL, Surroundings, workers
+from flows.services.crew import CPU_POOL, Surroundings, worker_name, workers
 from flows.services.installation import prepare
 from flows.services.presence import reports, wait_for_workers
 from flows.services.service import Place, Service
@@ -36,10 +36,12 @@ def worker(around: Path, code: str) -> Service:
 
 
 def report(client: SyncPrefectClient, service: Service) -> None:
-    name = service.command[service.command.index("--name") + 1]
-    where = {"work_pool_name": CPU_POOL}
-    path = "/work_pools/{work_pool_name}/workers/heartbeat"
-    client.request("POST", path, path_params=where, json={"name": name})
+    client.request(
+        "POST",
+        "/work_pools/{work_pool_name}/workers/heartbeat",
+        path_params={"work_pool_name": CPU_POOL},
+        json={"name": worker_name(service)},
+    )
 
 
 def test_a_worker_that_ends_at_its_start_is_an_error_though_an_earlier_one_of_its_name_had_reported(
