@@ -11,15 +11,17 @@ import typer
 
 from flows.repeats import Repeat
 from flows.server import CORE_LOGGERS, QUIET, Api, configured_url, wait_until_healthy
-from flows.services.crew import running_url
+from flows.services.crew import CPU_POOL, GPU_POOL, running_url
 from moongate.artifacts.store import Store
 from moongate.errors import ConfigError, MoongateError
-from moongate.runs import RunRecord, run_of
+from moongate.runs import VERBS, RunRecord, Verb, run_of
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun, State
 
 FLOW = "rerun"
+# The stages that hold no device; the others compute.
+WITHOUT_DEVICE: tuple[Verb, ...] = ("ingest", "record")
 
 
 def rerun_on(deployment: str, repeat: Repeat, *, quiet: bool) -> RunRecord:
@@ -31,7 +33,8 @@ def rerun_on(deployment: str, repeat: Repeat, *, quiet: bool) -> RunRecord:
         quiet: say warnings only.
 
     Raises:
-        ConfigError: when there is no server, or it has no such deployment.
+        ConfigError: when there is no server, it has no such deployment, or one whose workers have no device
+            for what is to be done.
         MoongateError: when the run failed; it says how.
         typer.Exit: with status 130, when Ctrl-C ended the following.
     """
@@ -39,6 +42,8 @@ def rerun_on(deployment: str, repeat: Repeat, *, quiet: bool) -> RunRecord:
     _choose_server(store)
     from flows.remote import follow, submit
 
+    deployment = deployment if "/" in deployment else f"{FLOW}/{deployment}"
+    _require_device(deployment, repeat)
     parameters = {
         "run": origin.parent,
         "stage": origin.from_stage,
@@ -46,7 +51,7 @@ def rerun_on(deployment: str, repeat: Repeat, *, quiet: bool) -> RunRecord:
         "only": repeat.until == origin.from_stage,
         "force": origin.force,
     }
-    flow_run = submit(deployment if "/" in deployment else f"{FLOW}/{deployment}", parameters)
+    flow_run = submit(deployment, parameters)
     try:
         state = follow(flow_run.id, _printer(logging.WARNING if quiet else logging.INFO))
     except KeyboardInterrupt:
@@ -72,6 +77,21 @@ def _choose_server(store: Store) -> None:
         os.environ.setdefault(name, value)
     os.environ["PREFECT_API_URL"] = url
     wait_until_healthy(Api(url, private=False))
+
+
+def _require_device(deployment: str, repeat: Repeat) -> None:
+    """Refuse to let a worker compute that may hold no device: it would do so beside those who hold one."""
+    from flows.remote import pool_of
+
+    asked = VERBS[VERBS.index(repeat.origin.from_stage) : VERBS.index(repeat.until) + 1]
+    computing = [verb for verb in asked if verb not in WITHOUT_DEVICE]
+    if computing and pool_of(deployment) == CPU_POOL:
+        raise ConfigError(
+            f"the workers of {deployment} have no device to compute on",
+            where="--on",
+            why=f"they are of the pool {CPU_POOL}, and {', '.join(computing)} would be done",
+            fix=f"name a deployment of {GPU_POOL}, such as {FLOW}/{computing[0]}",
+        )
 
 
 def _printer(least: int) -> Callable[[str, int], None]:

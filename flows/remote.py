@@ -1,15 +1,14 @@
 """Hand a flow run to a worker, and follow it in the terminal."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from logging import INFO, WARNING
 from typing import Any
 from uuid import UUID
 
-from httpx import HTTPError, HTTPStatusError
+from httpx import HTTPError
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     LogFilter,
@@ -19,9 +18,11 @@ from prefect.client.schemas.filters import (
     WorkerFilterStatus,
 )
 from prefect.client.schemas.objects import FlowRun, Log, State, WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.sorting import LogSort
 from prefect.exceptions import ObjectNotFound
 
+from flows.refusals import explained, passes, reason_of
 from moongate.errors import ConfigError
 
 POLL_S = 1.0
@@ -46,19 +47,20 @@ def submit(deployment: str, parameters: Mapping[str, object]) -> FlowRun:
     Raises:
         ConfigError: when the server has no such deployment, or its flow does not take these parameters.
     """
-    with get_client(sync_client=True) as client, _explained(client, f"hand a run to {deployment!r}"):
-        try:
-            found = client.read_deployment_by_name(deployment)
-        except ObjectNotFound as error:
-            known = sorted(one.name for one in client.read_deployments())
-            raise ConfigError(
-                f"there is no deployment {deployment!r}",
-                where=str(client.api_url),
-                why=f"the server has {', '.join(known) or 'none'}",
-                fix="name one of these, or apply the deployments: moongate up",
-            ) from error
+    with get_client(sync_client=True) as client, explained(client, f"hand a run to {deployment!r}"):
+        found = _deployment(client, deployment)
         _require_known(parameters, deployment, found.parameter_openapi_schema or {})
         return client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
+
+
+def pool_of(deployment: str) -> str:
+    """Return the work pool of a deployment; empty for none.
+
+    Raises:
+        ConfigError: when the server has no such deployment.
+    """
+    with get_client(sync_client=True) as client, explained(client, f"look at {deployment!r}"):
+        return _deployment(client, deployment).work_pool_name or ""
 
 
 def follow(flow_run_id: UUID, say: Say) -> State:
@@ -69,16 +71,16 @@ def follow(flow_run_id: UUID, say: Say) -> State:
     Raises:
         ConfigError: when the server refuses to tell, or no longer has the run.
     """
-    with get_client(sync_client=True) as client, _explained(client, f"follow flow run {flow_run_id}"):
+    with get_client(sync_client=True) as client, explained(client, f"follow flow run {flow_run_id}"):
         watch, answers = _Watch(client, flow_run_id), True
         while True:
             try:
                 state, lines = watch.look()
             except HTTPError as error:
-                if not _passes(error):
+                if not passes(error):
                     raise
                 if answers:
-                    say(f"the server does not answer ({_reason(error)}); asking again", WARNING)
+                    say(f"the server does not answer ({reason_of(error)}); asking again", WARNING)
                 answers = False
                 time.sleep(POLL_S)
                 continue
@@ -172,6 +174,19 @@ def _nobody(client: SyncPrefectClient, pool: str) -> str:
     return "" if answer.json() else ", and none is there: moongate up"
 
 
+def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound as error:
+        known = sorted(one.name for one in client.read_deployments())
+        raise ConfigError(
+            f"there is no deployment {name!r}",
+            where=str(client.api_url),
+            why=f"the server has {', '.join(known) or 'none'}",
+            fix="name one of these, or apply the deployments: moongate up",
+        ) from error
+
+
 def _require_known(parameters: Mapping[str, object], deployment: str, schema: Mapping[str, Any]) -> None:
     """Refuse what the flow lacks: the server does not, and the run would fail at the worker."""
     known = schema.get("properties", {})
@@ -182,48 +197,3 @@ def _require_known(parameters: Mapping[str, object], deployment: str, schema: Ma
             why=f"it takes {', '.join(known) or 'none'}, and not {', '.join(unknown)}",
             fix="name a deployment of a flow that takes them, such as rerun/sample",
         )
-
-
-@contextmanager
-def _explained(client: SyncPrefectClient, intent: str) -> Iterator[None]:
-    """Turn what Prefect's client raises within into a ConfigError."""
-    try:
-        yield
-    except ObjectNotFound as error:
-        raise _refusal(client, intent, "the server no longer has it", "start it again") from error
-    except HTTPStatusError as error:
-        fix = "mend what the server says, then the same command again"
-        if error.response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            fix = "set PREFECT_API_KEY or PREFECT_API_AUTH_STRING to what the server asks for"
-        raise _refusal(client, intent, _reason(error), fix) from error
-    except HTTPError as error:
-        fix = "look at the server (moongate status), then the same command again"
-        raise _refusal(client, intent, _reason(error), fix) from error
-
-
-def _refusal(client: SyncPrefectClient, intent: str, why: str, fix: str) -> ConfigError:
-    return ConfigError(
-        f"the Prefect server did not let us {intent}", where=str(client.api_url), why=why, fix=fix
-    )
-
-
-def _passes(error: HTTPError) -> bool:
-    """Tell whether an error is one of the server's troubles, and not its answer to what was asked."""
-    if not isinstance(error, HTTPStatusError):
-        return True
-    status = error.response.status_code
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    )
-
-
-def _reason(error: HTTPError) -> str:
-    if not isinstance(error, HTTPStatusError):
-        return str(error) or type(error).__name__
-    answer = error.response
-    try:
-        said = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        said = ""
-    return f"{answer.status_code} {answer.reason_phrase}{f': {said}' if said else ''}"

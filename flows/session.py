@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 from flows.front_ends import FrontEnd
 from flows.server import prefect_api, wait_until_healthy
+from flows.services.slots import adopt_slots
 from moongate.artifacts.room import require_room
 from moongate.artifacts.store import Store
 
@@ -17,11 +18,14 @@ DATABASE_BYTES = 8 * 2**20
 def session(front: FrontEnd) -> Iterator[None]:
     """Make it possible to import and call flows within; `front` shows what they do.
 
+    Device slots are those that `moongate up` was told of, where this process's environment declares none.
+
     Raises:
         StoreError: when the store cannot be written, or has no room for the database of a private server.
         ConfigError: when the Prefect API does not answer.
     """
     store = Store.from_environment()
+    adopt_slots(store.root)
     store.require_writable()
     require_room(store.root, DATABASE_BYTES, "the records of a run")
     with prefect_api(store.root) as api:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from flows.services.service import Place, Service
 from moongate.models.leases import VISIBLE_VARIABLE, Device
 
 GPU_POOL, CPU_POOL = "moongate-gpu", "moongate-cpu"
-SERVER = "server"
+SERVER, UNPINNED, CPU_WORKER = "server", "worker-unpinned", "worker-cpu"
 CPU_RUNS = 2
 # A worker's run is watched by nobody: what makes no progress for so long is taken to hang.
 HUNG_AFTER_S = 3600
@@ -18,6 +18,7 @@ HUNG_AFTER_S = 3600
 HEARTBEAT_S = 30
 
 _URL_FILE = "server.url"
+_SLOT_WORKER = "worker-slot-"
 
 # For the server. Leases in its memory would be lost when it is restarted, and their slots stay occupied.
 SERVER_SETTINGS = {
@@ -44,10 +45,13 @@ class Surroundings:
     Attributes:
         store: the folder of the records, absolute.
         url: of the Prefect API.
+        ours: whether the server is one of the services; else somebody runs it, and Prefect's own settings of
+            the user say how it is logged in to.
     """
 
     store: Path
     url: str
+    ours: bool = True
 
     @property
     def place(self) -> Place:
@@ -56,11 +60,8 @@ class Surroundings:
 
     def variables(self) -> dict[str, str]:
         """Return what every service finds in its environment."""
-        return {
-            "MOONGATE_HOME": str(self.store),
-            "PREFECT_HOME": str(self.place.folder / "prefect"),
-            "PREFECT_API_URL": self.url,
-        }
+        home = {"PREFECT_HOME": str(self.place.folder / "prefect")} if self.ours else {}
+        return {"MOONGATE_HOME": str(self.store), "PREFECT_API_URL": self.url, **home}
 
 
 def services_place(store: Path) -> Place:
@@ -87,6 +88,35 @@ def workers(around: Surroundings, devices: Sequence[Device]) -> list[Service]:
     return [*(pinned or [_unpinned_worker(around)]), _cpu_worker(around)]
 
 
+def device_worker(device: Device) -> str:
+    """Return the name of the service that is the worker of a device."""
+    return f"worker-{device.uuid}"
+
+
+def worker_name(worker: Service) -> str:
+    """Return what a worker calls itself at the server."""
+    return worker.command[worker.command.index("--name") + 1]
+
+
+def stale_workers(names: Iterable[str], devices: Sequence[Device], declared: Sequence[Device]) -> list[str]:
+    """Return those of these services that devices as they now are leave no place for.
+
+    Such are a worker without a device beside those with one, for it would compute without holding any; and
+    those of slots that are no longer declared.
+
+    Args:
+        names: of the services that run.
+        devices: which get a worker each.
+        declared: all slots that there are.
+    """
+    slots = {device_worker(slot) for slot in declared}
+    return [
+        name
+        for name in names
+        if (name == UNPINNED and devices) or (name.startswith(_SLOT_WORKER) and name not in slots)
+    ]
+
+
 def remember_url(around: Surroundings) -> None:
     """Write down where the server is, for commands to come."""
     around.place.folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +139,7 @@ def running_url(store: Path) -> str | None:
 
 def _device_worker(around: Surroundings, device: Device) -> Service:
     settings = {**WORKER_SETTINGS, VISIBLE_VARIABLE: device.visible_as}
-    name = f"worker-{device.uuid}"
+    name = device_worker(device)
     purpose = f"worker of {GPU_POOL} on {device.label}"
     return Service(name, purpose, _worker(GPU_POOL, device.label, 1), _environment(settings, around))
 
@@ -117,14 +147,14 @@ def _device_worker(around: Surroundings, device: Device) -> Service:
 def _unpinned_worker(around: Surroundings) -> Service:
     command = _worker(GPU_POOL, f"unpinned@{os.uname().nodename}", 1)
     return Service(
-        "worker-unpinned", f"worker of {GPU_POOL}, no device", command, _environment(WORKER_SETTINGS, around)
+        UNPINNED, f"worker of {GPU_POOL}, no device", command, _environment(WORKER_SETTINGS, around)
     )
 
 
 def _cpu_worker(around: Surroundings) -> Service:
     command = _worker(CPU_POOL, f"cpu@{os.uname().nodename}", CPU_RUNS)
     settings = {**WORKER_SETTINGS, VISIBLE_VARIABLE: ""}
-    return Service("worker-cpu", f"worker of {CPU_POOL}", command, _environment(settings, around))
+    return Service(CPU_WORKER, f"worker of {CPU_POOL}", command, _environment(settings, around))
 
 
 def _worker(pool: str, name: str, limit: int) -> tuple[str, ...]:

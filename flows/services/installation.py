@@ -13,17 +13,19 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 
+from flows.refusals import explained
 from flows.server import configured_url
 from flows.services.conduct import SERVER_TIMEOUT_S, is_healthy
 from flows.services.crew import CPU_POOL, GPU_POOL, services_place
-from flows.services.schedules import deployment_names, restore, schedules_of
+from flows.services.deployments import deployment_names, deployments_digest
+from flows.services.schedules import left_open, schedules_kept, schedules_of
 from flows.services.zombies import SILENCE, watch_for_silence
-from moongate.artifacts.digests import file_digest
 from moongate.artifacts.store import Store
 from moongate.errors import ConfigError
 
 PREFECT_FILE = Path("deployments/prefect.yaml")
 STAMP = "deployments.applied"
+NOTES = "schedules.json"
 POLL_S = 0.5
 
 
@@ -44,30 +46,30 @@ def project_folder() -> Path:
     return folder
 
 
-def install(project: Path, stamp: Path, silence: timedelta = SILENCE) -> bool:
+def install(project: Path, folder: Path, silence: timedelta = SILENCE) -> bool:
     """Create what the server lacks, and tell whether the deployments were applied.
 
-    They are applied when the server lacks one or they have changed since; a schedule that somebody has
-    activated or added stays.
+    They are applied when the server lacks one, or they or the parameters of their flows have changed since;
+    what people have made of the schedules stays.
 
     Args:
         project: the folder of the project.
-        stamp: a file that says which deployments were applied last.
+        folder: of what is written down: which deployments were applied last, and their schedules.
         silence: so long without a heartbeat, a run counts as dead.
 
     Raises:
-        ConfigError: when the deployments cannot be applied.
+        ConfigError: when the deployments cannot be applied, or the server refuses something.
     """
-    names = deployment_names(project, PREFECT_FILE)
-    with get_client(sync_client=True) as client:
+    names, notes = deployment_names(project, PREFECT_FILE), folder / NOTES
+    with get_client(sync_client=True) as client, explained(client, "apply the deployments"):
         prepare(client, names, silence)
-        wanted = f"{file_digest(project / PREFECT_FILE)} {project} {client.api_url}\n"
-        before = schedules_of(client, names)
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted and len(before) == len(names):
+        wanted = f"{deployments_digest(project, PREFECT_FILE)} {project} {client.api_url}\n"
+        present = schedules_of(client, names)
+        if _stamped(folder / STAMP, wanted) and len(present) == len(names) and not left_open(notes, present):
             return False
-        _apply(project)
-        restore(client, before)
-    stamp.write_text(wanted, encoding="utf-8")
+        with schedules_kept(client, names, notes):
+            _apply(project)
+    (folder / STAMP).write_text(wanted, encoding="utf-8")
     return True
 
 
@@ -100,6 +102,10 @@ def wait_for_server(url: str, timeout_s: float = SERVER_TIMEOUT_S) -> None:
                 fix="look at the server's log; PREFECT_API_URL says where it is looked for",
             )
         time.sleep(POLL_S)
+
+
+def _stamped(stamp: Path, wanted: str) -> bool:
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
 
 
 def _create_pool(client: SyncPrefectClient, name: str) -> None:
@@ -143,9 +149,9 @@ def main() -> None:
             fix="set it to the server's address, such as http://127.0.0.1:4200/api",
         )
     wait_for_server(url)
-    stamp = services_place(Store.from_environment().root).folder / STAMP
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    install(project_folder(), stamp)
+    folder = services_place(Store.from_environment().root).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    install(project_folder(), folder)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ def print_report(screen: Console, report: MachineReport) -> None:
     if report.refusal:
         screen.print(f"The server does not tell of its flow runs: {report.refusal}", highlight=False)
         return
+    if not report.healthy:
+        screen.print("Which flow runs are going on is unknown: the server does not answer.", highlight=False)
+        return
     screen.print(_runs(report) if report.runs else "No flow runs are going on.", highlight=False)
 
 

@@ -139,8 +139,8 @@ def cuda_devices() -> tuple[Device, ...]:
     )
 
 
-def declared_slots(environment: Mapping[str, str]) -> tuple[Device, ...]:
-    """Return the declared slots that CUDA_VISIBLE_DEVICES leaves, in its order; all where it is unset.
+def every_slot(environment: Mapping[str, str]) -> tuple[Device, ...]:
+    """Return the declared slots, whatever CUDA_VISIBLE_DEVICES leaves of them.
 
     Raises:
         ConfigError: when MOONGATE_DEVICE_SLOTS is no number.
@@ -153,7 +153,16 @@ def declared_slots(environment: Mapping[str, str]) -> tuple[Device, ...]:
             why=f"it is {declared!r}",
             fix=f"give a whole number, such as {SLOTS_VARIABLE}=2, or unset it",
         )
-    every = tuple(Device("cpu", f"slot-{index}", str(index)) for index in range(int(declared)))
+    return tuple(Device("cpu", f"slot-{index}", str(index)) for index in range(int(declared)))
+
+
+def declared_slots(environment: Mapping[str, str]) -> tuple[Device, ...]:
+    """Return the declared slots that CUDA_VISIBLE_DEVICES leaves, in its order; all where it is unset.
+
+    Raises:
+        ConfigError: when MOONGATE_DEVICE_SLOTS is no number.
+    """
+    every = every_slot(environment)
     if (visible := environment.get(VISIBLE_VARIABLE)) is None:
         return every
     by_word = {slot.visible_as: slot for slot in every}

@@ -57,10 +57,12 @@ def test_every_deployment_reports_as_often_as_up_has_it_whoever_starts_the_worke
     assert {one["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for one in told} == {str(HEARTBEAT_S)}
 
 
-def test_every_stage_has_a_deployment_and_those_without_a_device_are_for_the_cpus_worker() -> None:
+def test_every_stage_has_a_deployment_and_where_a_stage_computes_or_may_follow_its_worker_has_a_device() -> (
+    None
+):
     by_name = {deployment["name"]: deployment for deployment in DEPLOYMENTS}
     pools = {verb: by_name[verb]["work_pool"]["name"] for verb in VERBS}
-    assert pools == dict.fromkeys(VERBS, GPU_POOL) | {"ingest": CPU_POOL, "record": CPU_POOL}
+    assert pools == dict.fromkeys(VERBS, GPU_POOL) | {"record": CPU_POOL}
     assert [by_name[verb]["parameters"]["stage"] for verb in VERBS] == list(VERBS)
 
 

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from flows.services.conduct import surroundings
 from flows.services.crew import CPU_POOL, GPU_POOL, Surroundings, remember_url, running_url, server, workers
 from flows.services.service import Service
 from moongate.models.leases import Device
@@ -51,18 +50,13 @@ def test_leases_of_the_server_outlive_a_restart(around: Surroundings) -> None:
     assert chosen["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"].endswith("lease_storage.filesystem")
 
 
-def test_a_server_of_somebody_else_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://lab:4200/api")
-    assert surroundings(tmp_path, "127.0.0.1", 4200) == (Surroundings(tmp_path, "http://lab:4200/api"), False)
-
-
-def test_our_own_server_is_ours_when_the_environment_names_it(
-    around: Surroundings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", around.url)
-    assert surroundings(around.store, "127.0.0.1", 4200) == (around, True)
-
-
 def test_a_server_that_has_ended_is_not_offered_to_commands(around: Surroundings) -> None:
     remember_url(around)
     assert running_url(around.store) is None
+
+
+def test_services_beside_a_server_of_somebody_else_log_in_to_it_as_its_user_does(tmp_path: Path) -> None:
+    around = Surroundings(tmp_path, "http://lab:4200/api", ours=False)
+    for one in workers(around, DEVICES):
+        assert dict(one.environment)["PREFECT_API_URL"] == "http://lab:4200/api"
+        assert "PREFECT_HOME" not in dict(one.environment)

@@ -11,10 +11,12 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.server.events.schemas.automations import Automation
 from prefect.server.events.schemas.events import ReceivedEvent
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from flows.remote import submit
 from flows.services import installation
 from flows.services.crew import CPU_POOL, GPU_POOL
-from flows.services.installation import prepare, wait_for_server
+from flows.services.installation import install, prepare, wait_for_server
 from flows.services.zombies import NAME
 from moongate.errors import ConfigError
 from tasks.labels import flush_reports
@@ -117,6 +119,56 @@ def test_what_is_told_a_server_waits_until_it_answers(client: SyncPrefectClient)
         Timer(0.5, recover).start()
         wait_for_server(trouble.url, 30)
         assert trouble.times == 0
+
+
+PROJECT = """
+deployments:
+  - name: small
+    entrypoint: flows/small.py:small
+    work_pool: {name: moongate-cpu}
+    schedules: [{slug: night, cron: "0 2 * * *", active: false}]
+"""
+FLOW = """
+from prefect import flow
+
+@flow(name="small of a test")
+def small(%s) -> None:
+    pass
+"""
+
+
+def test_deployments_are_applied_again_when_their_flow_has_got_a_parameter(
+    client: SyncPrefectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, folder = tmp_path / "project", tmp_path / "services"
+    for path, text in (("deployments/prefect.yaml", PROJECT), ("flows/small.py", FLOW % "steps: int = 1")):
+        (project / path).parent.mkdir(parents=True)
+        (project / path).write_text(text)
+    folder.mkdir()
+    monkeypatch.setenv("PREFECT_API_URL", str(client.api_url))
+    assert install(project, folder) is True
+    assert install(project, folder) is False
+    with pytest.raises(ConfigError, match="not rate"):
+        submit("small of a test/small", {"rate": 2})
+    (project / "flows/small.py").write_text(FLOW % "steps: int = 1, rate: int = 1")
+    assert install(project, folder) is True
+    assert submit("small of a test/small", {"rate": 2}).parameters["rate"] == 2
+
+
+@pytest.mark.parametrize("status", [401, 500, None])
+def test_a_server_that_refuses_or_does_not_answer_is_one_clear_error(
+    client: SyncPrefectClient, tmp_path: Path, status: int | None
+) -> None:
+    with troubled(str(client.api_url)) as trouble:
+        trouble.status, trouble.paths, trouble.times = status or 0, ("/work_pools/",), 10**6
+        url = trouble.url if status else "http://127.0.0.1:9/api"
+        with (
+            temporary_settings({PREFECT_API_URL: url, PREFECT_CLIENT_MAX_RETRIES: 0}),
+            pytest.raises(ConfigError, match="did not let us apply the deployments") as refused,
+        ):
+            install(installation.project_folder(), tmp_path)
+    assert refused.value.where.rstrip("/") == url
+    assert ("PREFECT_API_KEY" in refused.value.fix) == (status == 401)
 
 
 def test_without_a_server_to_tell_the_installation_is_refused(
