@@ -1,11 +1,9 @@
 """What a campaign leaves behind: a table, a plot, a sheet of samples, and `campaign.json` with all of it."""
 
 import json
-import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,19 +14,12 @@ from moongate.artifacts.tables import write_run_table
 from moongate.campaign.outcomes import Outcome
 from moongate.campaign.recommendation import Recommendation
 from moongate.config import GateConfig
-from moongate.runs import load_run
-
-if TYPE_CHECKING:
-    from moongate.report.sheets import Cell
 
 Kind = Literal["batch", "sweep"]
 _FILE = "campaign.json"
 FIDELITY_PLOT = "fidelity.png"
 SAMPLES_SHEET = "samples.png"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error")
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,11 +76,15 @@ def write_campaign(store: Store, campaign: Campaign, gate: GateConfig) -> Path:
 def _draw(folder: Path, store: Store, campaign: Campaign, gate: GateConfig) -> None:
     # Drawing takes a second to import, and who only lists campaigns draws nothing.
     from moongate.campaign.pictures import fidelity_plot
+    from moongate.campaign.samples import samples_sheet
     from moongate.report.curves import as_png
+    from moongate.report.sheets import write_sheet
 
     chosen = campaign.recommendation.outcome if campaign.recommendation else None
     _write_bytes(folder / FIDELITY_PLOT, as_png(fidelity_plot(campaign.outcomes, chosen, gate)))
-    _write_samples(folder / SAMPLES_SHEET, store, campaign.outcomes)
+    if (sheet := samples_sheet(store, campaign.outcomes, chosen, gate)) is not None:
+        with writing_explained(folder):
+            write_sheet(folder / SAMPLES_SHEET, sheet)
 
 
 def list_campaigns(root: Path) -> list[Campaign]:
@@ -111,25 +106,6 @@ def _row(campaign: Campaign, outcome: Outcome) -> dict[str, object]:
     own: dict[str, object] = {"campaign_id": campaign.campaign_id, "kind": campaign.kind}
     values = asdict(outcome)
     return own | values | {name: values[name] or None for name in _ABSENT_WHEN_EMPTY}
-
-
-def _write_samples(path: Path, store: Store, outcomes: Sequence[Outcome]) -> None:
-    from moongate.campaign.pictures import PROMPTS_SHOWN
-    from moongate.report.sheets import contact_sheet, write_sheet
-
-    if cells := [cell for one in outcomes if one.run_id for cell in _cells_of(store, one.name, one.run_id)]:
-        write_sheet(path, contact_sheet("Samples of every run", cells, PROMPTS_SHOWN))
-
-
-def _cells_of(store: Store, name: str, run_id: str) -> "Sequence[Cell]":
-    from moongate.campaign.pictures import sample_cells
-    from moongate.report.reading import UNREADABLE
-
-    try:
-        return sample_cells(store, name, load_run(store.root, run_id))
-    except UNREADABLE as error:
-        _log.warning("no samples of %s are shown, since they cannot be read: %s", name, error)
-        return ()
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
