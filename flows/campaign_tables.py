@@ -23,8 +23,10 @@ def print_campaign(screen: Console, campaign: Campaign, folder: Path) -> None:
     screen.print(outcome_table(campaign.outcomes), "")
     for failed in campaign.failed:
         screen.print(f"{failed.name}: {failed.error}", "", style="red", markup=False, highlight=False)
+    for remark in campaign.remarks:
+        screen.print(remark, markup=False, highlight=False)
     if (recommended := campaign.recommendation) is not None:
-        screen.print(f"take {recommended.outcome.name}: {recommended.reason}", markup=False, highlight=False)
+        screen.print(recommended.advice, markup=False, highlight=False)
         screen.print(recommended.confirmation, "", markup=False, highlight=False)
     screen.print(f"{campaign.kind}  {campaign.campaign_id}: {campaign.summary}", highlight=False)
     screen.print(f"pictures  {folder}", highlight=False, soft_wrap=True)

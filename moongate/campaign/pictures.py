@@ -8,7 +8,6 @@ from matplotlib.ticker import PercentFormatter
 from moongate.artifacts.refs import SampleSetRef
 from moongate.artifacts.store import Store
 from moongate.campaign.outcomes import Outcome
-from moongate.campaign.recommendation import pareto_front
 from moongate.config import GateConfig
 from moongate.report.curves import PALETTE, blank_axes
 from moongate.report.evidence import Shot
@@ -19,7 +18,9 @@ from moongate.runs import RunRecord
 PROMPTS_SHOWN = 8
 
 
-def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig) -> Figure:
+def fidelity_plot(
+    outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig, front: Sequence[Outcome] = ()
+) -> Figure:
     """Subject fidelity across, prompt fidelity up, a point a run; the Pareto front is drawn as steps.
 
     The gate's marks are dotted; what is good lies up and to the right of both. `chosen` is ringed.
@@ -29,7 +30,6 @@ def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: Gat
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.axvline(gate.min_fidelity, color=PALETTE.faint, linewidth=1, linestyle=":")
     axes.axhline(gate.min_prompt_fidelity, color=PALETTE.faint, linewidth=1, linestyle=":")
-    front = pareto_front(outcomes)
     corners = [one.fidelities for one in front if one.fidelities is not None]
     across, up = [point[0] for point in corners], [point[1] for point in corners]
     axes.step(across, up, where="pre", color=PALETTE.tuned, linewidth=1.2, alpha=0.6)
