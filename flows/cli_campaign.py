@@ -190,15 +190,12 @@ def _report(campaign: "Campaign", *, quiet: bool, as_json: bool) -> None:
 def _print_members(members: "Sequence[Member]") -> None:
     from flows.campaign_tables import member_table
     from flows.terminal import console
-    from moongate.campaign.members import without_real_pictures
-    from moongate.report.verdict import NO_REAL_PICTURES
+    from moongate.campaign.members import warning_of
 
     plans = [_planned(member.config) for member in members]
     console().print(member_table(members, plans))
-    for one in without_real_pictures(members):
-        console().print(
-            f"{one.name} cannot be called good: {NO_REAL_PICTURES}", markup=False, highlight=False
-        )
+    if warning := warning_of(members):
+        console().print(warning, markup=False, highlight=False)
     if unusable := sum(isinstance(plan, MoongateError) for plan in plans):
         raise typer.Exit(1 if unusable == len(plans) else DEGRADED)
 

@@ -265,15 +265,8 @@ CAMPAIGNS = Table(
         [
             # kind: batch (a member is a subject) or sweep (a member is a setting); role: member, or
             # confirmation: the recommended setting's run with the second seed
-            *_required(
-                campaign_id=_TEXT,
-                kind=_TEXT,
-                role=_TEXT,
-                name=_TEXT,
-                subject=_TEXT,
-                overrides=_TEXT,
-                seed=_COUNT,
-            ),
+            *_required(campaign_id=_TEXT, kind=_TEXT, role=_TEXT, name=_TEXT, subject=_TEXT, overrides=_TEXT),
+            *_required(seed=_COUNT),
             # run_id is null where no run was begun, and the verdict where none was evaluated
             *_optional(run_id=_TEXT),
             *_required(status=_TEXT),

@@ -1,4 +1,4 @@
-"""The record of a campaign that goes on: written after every member, so that a stopped one leaves what is done."""
+"""The record of a campaign that goes on, written after every member: a stopped one leaves what is done."""
 
 import logging
 from collections.abc import Iterator

@@ -170,9 +170,8 @@ def _write_samples(path: Path, store: Store, campaign: Campaign, _gate: GateConf
     from moongate.campaign.pictures import PROMPTS_SHOWN
     from moongate.report.sheets import contact_sheet, write_sheet
 
-    if cells := [
-        cell for one in campaign.outcomes if one.run_id for cell in _cells_of(store, one.name, one.run_id)
-    ]:
+    begun = ((one.name, one.run_id) for one in campaign.outcomes if one.run_id)
+    if cells := [cell for name, run_id in begun for cell in _cells_of(store, name, run_id)]:
         write_sheet(path, contact_sheet("Samples of every run", cells, PROMPTS_SHOWN))
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from moongate.campaign.outcomes import Outcome
+from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_folder
 from moongate.index.rows import SHORT_ID, day_and_time
 from moongate.index.shapes import Plot, plot
@@ -26,7 +27,7 @@ def campaign_view(root: Path, campaign: Campaign, known: Mapping[str, RunRecord]
         title=f"{campaign.kind.capitalize()} of {of}",
         when=_when(campaign.campaign_id),
         summary=sentence(campaign.summary),
-        recommendation=sentence(best.advice) if best else "",
+        recommendation=_advice(best) if best else "",
         confirmation=sentence(best.confirmation) if best else "",
         plot=_plot(campaign, known),
         plot_alt=_plot_words(campaign),
@@ -53,6 +54,11 @@ def _when(campaign_id: str) -> str:
         return day_and_time(datetime.strptime(stamp, "%Y%m%d-%H%M%S"))
     except ValueError:
         return ""
+
+
+def _advice(best: Recommendation) -> str:
+    reason = sentence(best.reason)
+    return f"Take {best.outcome.name}: {reason}" if best.good else reason
 
 
 def _plot(campaign: Campaign, known: Mapping[str, RunRecord]) -> Plot | None:
