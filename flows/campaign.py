@@ -1,7 +1,9 @@
 """Many runs in one flow: a subject each, or a setting each. One that fails costs no other."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,12 +18,17 @@ from flows.readers import outliving_readers
 from moongate.artifacts.store import Store
 from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
-from moongate.campaign.members import Member, setting_members, subject_members
-from moongate.campaign.outcomes import Outcome
+from moongate.campaign.journal import Journal, keeping
+from moongate.campaign.members import (
+    Member,
+    second_seed,
+    setting_members,
+    subject_members,
+    warning_of,
+)
 from moongate.campaign.recommendation import confirmed, recommend
-from moongate.campaign.record import Campaign, Kind, write_campaign
-from moongate.config import RunConfig
-from moongate.errors import ConfigError
+from moongate.campaign.record import Campaign, Kind, campaign_folder, draw_campaign
+from moongate.config import GateConfig, RunConfig
 from moongate.overrides import with_overrides
 from tasks.exhibits import exhibit
 
@@ -44,10 +51,10 @@ def batch(
         engine: local: one subject after the other; dask, ray: side by side on workers.
     """
     members = subject_members(Path(folder), config, overrides)
-    campaign_id = _new_id("batch")
-    with outliving_readers(), performing(engine) as perform:
-        outcomes = _announced("batch", campaign_id, members, perform)
-    return _closed(Campaign(campaign_id, "batch", outcomes), Store.from_environment(), config)
+    store = Store.from_environment()
+    with outliving_readers(), performing(engine) as perform, _kept(store, "batch", members) as journal:
+        _perform_all(journal, members, perform)
+    return _closed(journal.campaign, store, config)
 
 
 @flow(name="sweep", flow_run_name="sweep of {config.subject.name}", persist_result=False)
@@ -74,44 +81,56 @@ def sweep(
     """
     config = with_overrides(config, overrides)
     settings = combinations([Axis.parse(axis) for axis in axes], random, config.seed)
-    seed = config.seed + 1 if confirm_seed is None else confirm_seed
-    if seed == config.seed:
-        raise ConfigError(
-            "a seed cannot confirm itself",
-            where=f"confirm_seed = {seed}",
-            why="it is the seed of the sweep's own runs, which would be found in the store",
-            fix="name another one, or none for the next",
-        )
+    seed = second_seed(config, confirm_seed)
     # Both seeds' members at once: what is not valid in either is known before anything runs.
     members, second = setting_members(config, settings), setting_members(config, settings, seed)
-    campaign_id = _new_id("sweep")
-    with outliving_readers(), performing(engine) as perform:
-        outcomes = _announced("sweep", campaign_id, members, perform)
-        recommendation = recommend(outcomes, config.gate)
-        if recommendation is not None:
-            again = [one for one in second if one.name == recommendation.outcome.name]
-            _log.info("once more with seed %d: %s", seed, again[0].name)
-            recommendation = confirmed(recommendation, *perform(again))
-    campaign = Campaign(campaign_id, "sweep", outcomes, recommendation)
-    return _closed(campaign, Store.from_environment(), config)
+    store = Store.from_environment()
+    with outliving_readers(), performing(engine) as perform, _kept(store, "sweep", members) as journal:
+        _perform_all(journal, members, perform)
+        _recommend(journal, config.gate, second, perform)
+    return _closed(journal.campaign, store, config)
 
 
-def _announced(
-    kind: Kind, campaign_id: str, members: Sequence[Member], perform: PerformAll
-) -> tuple[Outcome, ...]:
-    """Have the members performed, and announce what comes of each."""
-    names = tuple(member.name for member in members)
-    announce(CampaignStarted(campaign_id=campaign_id, kind=kind, members=names))
-    outcomes = []
+@contextmanager
+def _kept(store: Store, kind: Kind, members: Sequence[Member]) -> Iterator[Journal]:
+    """Yield the journal of a campaign; announce that it begins, and when it is stopped that it ends."""
+    campaign = Campaign(_new_id(kind), kind, (), state="running", members=len(members))
+    if warning := warning_of(members):
+        _log.warning("%s", warning)
+    with keeping(store, campaign) as journal:
+        names = tuple(member.name for member in members)
+        announce(CampaignStarted(campaign_id=campaign.campaign_id, kind=kind, members=names))
+        try:
+            yield journal
+        except BaseException:
+            stopped = replace(journal.campaign, state="interrupted")
+            announce(CampaignFinished.of(stopped, campaign_folder(store.root, campaign.campaign_id)))
+            raise
+
+
+def _perform_all(journal: Journal, members: Sequence[Member], perform: PerformAll) -> None:
+    """Have the members performed; note and announce what comes of each."""
     for outcome in perform(members):
-        announce(MemberFinished.of(campaign_id, outcome))
-        outcomes.append(outcome)
-    return tuple(outcomes)
+        journal.add(outcome)
+        announce(MemberFinished.of(journal.campaign.campaign_id, outcome))
+
+
+def _recommend(journal: Journal, gate: GateConfig, second: Sequence[Member], perform: PerformAll) -> None:
+    """Recommend a setting, and have a good one of `second` seed's members confirm it."""
+    if (found := recommend(journal.campaign.outcomes, gate)) is None:
+        return
+    journal.recommend(found)
+    if found.good:
+        again = [one for one in second if one.name == found.outcome.name]
+        _log.info("once more with another seed: %s", found.outcome.name)
+        for outcome in perform(again):
+            journal.recommend(confirmed(found, outcome))
 
 
 def _closed(campaign: Campaign, store: Store, config: RunConfig) -> State[Campaign]:
     """Record the campaign and name its state for what happened."""
-    folder = write_campaign(store, campaign, config.gate)
+    draw_campaign(store, campaign, config.gate)
+    folder = campaign_folder(store.root, campaign.campaign_id)
     exhibit(campaign.kind, of_campaign(campaign, folder))
     announce(CampaignFinished.of(campaign, folder))
     _log.info("%s  %s", campaign.summary, folder)

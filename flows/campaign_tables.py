@@ -60,9 +60,11 @@ def print_campaign(screen: Console, campaign: Campaign, folder: Path) -> None:
     for failed in campaign.failed:
         line = f"{numbered(campaign.outcomes, failed)}: {failed.error}"
         screen.print(line, "", style="red", markup=False, highlight=False)
+    for remark in campaign.remarks:
+        screen.print(remark, markup=False, highlight=False)
     if (recommended := campaign.recommendation) is not None:
-        taken = numbered(campaign.outcomes, recommended.outcome)
-        screen.print(f"take {taken}: {recommended.reason}", markup=False, highlight=False)
+        take = f"take {numbered(campaign.outcomes, recommended.outcome)}: " if recommended.good else ""
+        screen.print(f"{take}{recommended.reason}", markup=False, highlight=False)
         screen.print(recommended.confirmation, "", markup=False, highlight=False)
     screen.print(f"{campaign.kind}  {campaign.campaign_id}: {campaign.summary}", highlight=False)
     screen.print(f"pictures  {folder}", highlight=False, soft_wrap=True)

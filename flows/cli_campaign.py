@@ -1,6 +1,7 @@
 """The commands of many runs: a batch of subjects, a sweep of settings."""
 
 from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ from flows.cli_options import (
 from moongate.errors import MoongateError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from moongate.campaign.members import Member
     from moongate.campaign.record import Campaign
@@ -109,11 +110,13 @@ def sweep(
     from flows.engines.choice import engine_choice
     from flows.settings import Choices
     from moongate.campaign.grid import Axis, combinations
-    from moongate.campaign.members import setting_members
+    from moongate.campaign.members import second_seed, setting_members
 
     chosen = engine_choice(engine.value, engine_address, engine_devices)
     config = Choices(preset, subject, class_noun, None, base, tuple(set_ or ())).resolve()
-    members = setting_members(config, combinations([Axis.parse(axis) for axis in grid], random, config.seed))
+    settings = combinations([Axis.parse(axis) for axis in grid], random, config.seed)
+    members = setting_members(config, settings)
+    setting_members(config, settings, second_seed(config, confirm_seed))
     if dry_run:
         _print_members(members)
         return
@@ -131,13 +134,40 @@ def _performed(perform: Callable[[], Any], *, quiet: bool, as_json: bool) -> "Ca
     from flows.session import session
     from flows.stopping import stoppable
 
-    with stoppable(), session(front_end(quiet=quiet, as_json=as_json)):
+    closing = nullcontext() if quiet or as_json else _table_when_stopped()
+    with stoppable(), closing, session(front_end(quiet=quiet, as_json=as_json)):
         # A campaign in which all runs failed is a failed state that carries the campaign all the same.
         outcome = perform().result(raise_on_failure=False)
     if isinstance(outcome, BaseException):
         raise outcome
     campaign: Campaign = outcome
     return campaign
+
+
+@contextmanager
+def _table_when_stopped() -> "Iterator[None]":
+    """Print what a campaign came to when it is stopped within."""
+    from flows.announcing import listening
+    from flows.campaign_tables import print_campaign
+    from flows.events import CampaignStarted, Event
+    from flows.terminal import console
+    from moongate.artifacts.store import Store
+    from moongate.campaign.record import campaign_folder, load_campaign
+
+    begun: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, CampaignStarted):
+            begun.append(event.campaign_id)
+
+    try:
+        with listening(hear):
+            yield
+    except BaseException:
+        root = Store.from_environment().root
+        for campaign in filter(None, (load_campaign(root, campaign_id) for campaign_id in begun)):
+            print_campaign(console(), campaign, campaign_folder(root, campaign.campaign_id))
+        raise
 
 
 def _report(campaign: "Campaign", *, quiet: bool, as_json: bool) -> None:
@@ -160,9 +190,12 @@ def _report(campaign: "Campaign", *, quiet: bool, as_json: bool) -> None:
 def _print_members(members: "Sequence[Member]") -> None:
     from flows.campaign_tables import member_table
     from flows.terminal import console
+    from moongate.campaign.members import warning_of
 
     plans = [_planned(member.config) for member in members]
     console().print(member_table(members, plans))
+    if warning := warning_of(members):
+        console().print(warning, markup=False, highlight=False)
     if unusable := sum(isinstance(plan, MoongateError) for plan in plans):
         raise typer.Exit(1 if unusable == len(plans) else DEGRADED)
 

@@ -182,17 +182,39 @@ class MemberFinished(Event):
         return cls(campaign_id=campaign_id, **known)
 
 
+class SecondRun(BaseModel):
+    """What came of the recommended settings with another seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str | None
+    seed: int
+    status: Literal["completed", "failed"]
+    verdict: str
+    fidelity: float | None
+    prompt_fidelity: float | None
+    wall_s: float
+    error: str
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Take what is said of a run."""
+        return cls(**{name: getattr(outcome, name) for name in cls.model_fields})
+
+
 class CampaignFinished(Event):
-    """A batch or a sweep has ended."""
+    """A batch or a sweep has ended: all its members have, or it was stopped."""
 
     event: Literal["campaign_finished"] = "campaign_finished"
     campaign_id: str
     kind: Literal["batch", "sweep"]
+    state: Literal["finished", "interrupted"]
     completed: int
     failed: int
-    recommended: str | None = Field(description="Of a sweep: the settings to take.")
-    reason: str
+    recommended: str | None = Field(description="Of a sweep: the settings to take; null when none is good.")
+    reason: str = Field(description="Why those; or what the nearest settings lack.")
     confirmation: str = Field(description="What a second seed says of them.")
+    second: SecondRun | None = Field(description="The run with that seed; null when there was none.")
     folder: str = Field(description="Where table, plot and samples are.")
 
     @classmethod
@@ -202,11 +224,13 @@ class CampaignFinished(Event):
         return cls(
             campaign_id=campaign.campaign_id,
             kind=campaign.kind,
+            state="finished" if campaign.state == "finished" else "interrupted",
             completed=len(campaign.outcomes) - failed,
             failed=failed,
-            recommended=taken.outcome.name if taken else None,
+            recommended=campaign.taken.name if campaign.taken else None,
             reason=taken.reason if taken else "",
             confirmation=taken.confirmation if taken else "",
+            second=SecondRun.of(taken.second) if taken and taken.second else None,
             folder=str(folder),
         )
 

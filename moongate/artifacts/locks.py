@@ -32,6 +32,18 @@ def exclusive_if_free(path: Path) -> Iterator[bool]:
         yield True
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds the lock alone; it is not taken, and not made when it is missing."""
+    try:
+        with path.open("r") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def shared(path: Path) -> Iterator[None]:
     """Hold the lock together with others that share it."""

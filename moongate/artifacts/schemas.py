@@ -259,14 +259,14 @@ STAGES = Table(
 
 CAMPAIGNS = Table(
     "campaigns",
-    1,
-    "campaign x member",
+    2,
+    "campaign x run",
     pa.schema(
         [
-            # kind: batch (a member is a subject) or sweep (a member is a setting)
-            *_required(
-                campaign_id=_TEXT, kind=_TEXT, name=_TEXT, subject=_TEXT, overrides=_TEXT, seed=_COUNT
-            ),
+            # kind: batch (a member is a subject) or sweep (a member is a setting); role: member, or
+            # confirmation: the recommended setting's run with the second seed
+            *_required(campaign_id=_TEXT, kind=_TEXT, role=_TEXT, name=_TEXT, subject=_TEXT, overrides=_TEXT),
+            *_required(seed=_COUNT),
             # run_id is null where no run was begun, and the verdict where none was evaluated
             *_optional(run_id=_TEXT),
             *_required(status=_TEXT),
@@ -275,6 +275,12 @@ CAMPAIGNS = Table(
             *_optional(fidelity=_REAL, prompt_fidelity=_REAL, class_drift=_REAL),
             *_required(wall_s=_REAL, built=_COUNT),
             *_optional(error=_TEXT),
+            # ends of the intervals, also shares
+            *_optional(fidelity_low=_REAL, fidelity_high=_REAL),
+            *_optional(prompt_fidelity_low=_REAL, prompt_fidelity_high=_REAL),
+            *_optional(train_steps=_COUNT, kept_step=_COUNT, build_s=_REAL),
+            # the same in two rows that are one result under two names
+            *_optional(result=_TEXT),
         ]
     ),
 )

@@ -20,8 +20,8 @@ def of_campaign(campaign: Campaign, folder: Path) -> Iterator[Exhibit]:
     yield Table(
         "runs", campaign.summary, tuple(_row(campaign.kind, outcome) for outcome in campaign.outcomes)
     )
-    plot = folder / FIDELITY_PLOT
-    yield Picture("fidelity", "Subject fidelity against prompt fidelity", plot.read_bytes(), "image/png")
+    if (plot := folder / FIDELITY_PLOT).is_file():
+        yield Picture("fidelity", "Subject fidelity against prompt fidelity", plot.read_bytes(), "image/png")
     if (sheet := folder / SAMPLES_SHEET).exists():
         with Image.open(sheet) as opened:
             yield light_picture("samples", "Samples of every run", opened)
@@ -30,8 +30,10 @@ def of_campaign(campaign: Campaign, folder: Path) -> Iterator[Exhibit]:
 def _page(campaign: Campaign, folder: Path) -> str:
     lines = [f"# {escaped(campaign.summary)}"]
     if (recommended := campaign.recommendation) is not None:
-        lines.append(f"**Take {escaped(recommended.outcome.name)}:** {escaped(recommended.reason)}")
+        taken = f"**Take {escaped(recommended.outcome.name)}:** " if recommended.good else ""
+        lines.append(f"{taken}{escaped(recommended.reason)}")
         lines.append(escaped(recommended.confirmation))
+    lines += map(escaped, campaign.remarks)
     lines += [f"**{escaped(one.name)}** failed: {escaped(printable(one.error))}" for one in campaign.failed]
     lines.append(f"**Files:** {code(str(folder.resolve()))}")
     return "\n\n".join(filter(None, lines))

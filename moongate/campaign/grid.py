@@ -24,7 +24,7 @@ class Axis:
         """Read `train.steps=100,200,400`.
 
         Raises:
-            ConfigError: when there is no such setting, or a value is missing or named twice.
+            ConfigError: when there is no such setting, it is the seed, or a value is missing or named twice.
         """
         key, _, listed = (part.strip() for part in text.partition("="))
         values = tuple(value.strip() for value in listed.split(","))
@@ -41,6 +41,14 @@ class Axis:
                 where=f"--grid {text}",
                 why="a sweep varies the settings that `moongate config` prints",
                 fix="correct the name, such as train.learning_rate",
+            )
+        if key == "seed":
+            raise ConfigError(
+                "the seed is no axis of a sweep",
+                where=f"--grid {text}",
+                why="the best of several seeds is the luckiest, and a run would be asked to confirm itself",
+                fix="leave it out: the recommended setting is run again with a second seed, which "
+                "--confirm-seed names",
             )
         return cls(key, values)
 

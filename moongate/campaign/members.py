@@ -7,6 +7,7 @@ from pathlib import Path
 from moongate.config import RunConfig
 from moongate.errors import ConfigError, InputError, MoongateError
 from moongate.overrides import overlaid, settings_in, with_overrides
+from moongate.report.verdict import NO_REAL_PICTURES
 from moongate.subject import subject_overrides
 
 SUBJECT_FILE = "subject.toml"
@@ -66,6 +67,33 @@ def setting_members(
         Member(" ".join(overrides) or "as given", overrides, with_overrides(config, [*overrides, *seeded]))
         for overrides in settings
     )
+
+
+def second_seed(config: RunConfig, confirm_seed: int | None) -> int:
+    """Return the seed that is to confirm what a sweep recommends: the one that is named, else the next.
+
+    Raises:
+        ConfigError: when it is the seed of the sweep's own runs.
+    """
+    seed = config.seed + 1 if confirm_seed is None else confirm_seed
+    if seed == config.seed:
+        raise ConfigError(
+            "a seed cannot confirm itself",
+            where=f"confirm_seed = {seed}",
+            why="it is the seed of the sweep's own runs, which would be found in the store",
+            fix="name another one, or none for the next",
+        )
+    return seed
+
+
+def warning_of(members: Sequence[Member]) -> str:
+    """Return what to know before hours of work: who has no held-out pictures; empty when all have them."""
+    usable = [(one.name, one.config) for one in members if isinstance(one.config, RunConfig)]
+    without = [name for name, config in usable if not config.subject.holdout_folder]
+    if not without:
+        return ""
+    who = "no result" if len(without) == len(usable) else f"no result of {' and '.join(without)}"
+    return f"{who} can be called good: {NO_REAL_PICTURES}"
 
 
 def _folders(folder: Path) -> Iterator[Path]:

@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from moongate.artifacts.refs import MetricsRef
 from moongate.artifacts.store import Store
+from moongate.campaign.evidence import Evidence, PromptShares, evidence_of
 from moongate.campaign.members import Member
 from moongate.config import RunConfig
 from moongate.redaction import redacted
-from moongate.report.reading import UNREADABLE, read_scores
-from moongate.report.verdict import Finding, Verdict, judge
+from moongate.report.reading import UNREADABLE
+from moongate.report.verdict import Finding
 from moongate.runs import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Outcome:
     """One run of a campaign, finished or not. Shares are in 0..1, None when not measured or gone.
+
+    What came later than the record of a campaign that is read has its default: not known.
 
     Attributes:
         name: of the member.
@@ -35,6 +37,14 @@ class Outcome:
         wall_s: seconds.
         built: stage instances that were not in the store.
         error: what went wrong; empty when nothing did.
+        fidelity_low, fidelity_high: the interval of `fidelity`; None where none can be formed.
+        prompt_fidelity_low, prompt_fidelity_high: that of `prompt_fidelity`.
+        train_steps: training steps that were asked for.
+        kept_step: the one whose weights were kept.
+        build_s: seconds that its artifacts took when they were built, whichever run built them.
+        result: the same in two runs when they are one result under two names (see
+            `moongate.campaign.evidence.result_digest`); empty when not known.
+        by_prompt: both fidelities prompt by prompt, to compare it with another run on the same prompts.
     """
 
     name: str
@@ -51,6 +61,15 @@ class Outcome:
     wall_s: float
     built: int
     error: str
+    fidelity_low: float | None = None
+    fidelity_high: float | None = None
+    prompt_fidelity_low: float | None = None
+    prompt_fidelity_high: float | None = None
+    train_steps: int | None = None
+    kept_step: int | None = None
+    build_s: float | None = None
+    result: str = ""
+    by_prompt: tuple[PromptShares, ...] = ()
 
     @property
     def fidelities(self) -> tuple[float, float] | None:
@@ -64,10 +83,16 @@ class Outcome:
         """Whether it did not end well."""
         return self.status == "failed"
 
+    @property
+    def good(self) -> bool:
+        """Whether it ended well and its verdict is good."""
+        return not self.failed and self.verdict == "good"
+
 
 def outcome_of(store: Store, member: Member, record: RunRecord) -> Outcome:
     """Return what came of a run that was begun."""
-    verdict = _verdict(store, record)
+    found = _evidence(store, record)
+    learned, follows = found.verdict.learned, found.verdict.follows
     return Outcome(
         name=member.name,
         subject=record.config.subject.name,
@@ -77,12 +102,21 @@ def outcome_of(store: Store, member: Member, record: RunRecord) -> Outcome:
         status="completed" if record.status == "completed" else "failed",
         verdict=record.verdict,
         reason=record.verdict_reason,
-        fidelity=_share(verdict.learned),
-        prompt_fidelity=_share(verdict.follows),
-        class_drift=_share(verdict.drifted),
+        fidelity=_share(learned),
+        prompt_fidelity=_share(follows),
+        class_drift=_share(found.verdict.drifted),
         wall_s=record.wall_s,
         built=sum(not entry.cached for entry in record.current() if entry.stage != "record"),
         error=record.error or "",
+        fidelity_low=_end(learned, learned.low),
+        fidelity_high=_end(learned, learned.high),
+        prompt_fidelity_low=_end(follows, follows.low),
+        prompt_fidelity_high=_end(follows, follows.high),
+        train_steps=record.config.train.steps,
+        kept_step=found.kept_step,
+        build_s=found.build_s,
+        result=found.result,
+        by_prompt=found.by_prompt,
     )
 
 
@@ -116,15 +150,13 @@ def outcome_without_run(member: Member, error: Exception, wall_s: float) -> Outc
     )
 
 
-def _verdict(store: Store, record: RunRecord) -> Verdict:
-    for entry in record.current():
-        if entry.stage == "evaluate":
-            try:
-                return judge(read_scores(store.folder(MetricsRef(entry.digest))), record.config.gate)
-            except UNREADABLE as error:
-                # What happened to one member's figures costs the campaign neither that member nor the others.
-                _log.warning("the figures of run %s cannot be read: %s", record.run_id, error)
-    return judge((), record.config.gate)
+def _evidence(store: Store, record: RunRecord) -> Evidence:
+    try:
+        return evidence_of(store, record)
+    except UNREADABLE as error:
+        # What happened to one member's figures costs the campaign neither that member nor the others.
+        _log.warning("the figures of run %s cannot be read: %s", record.run_id, error)
+        return Evidence.none(record.config.gate)
 
 
 def _told(error: Exception) -> str:
@@ -133,3 +165,8 @@ def _told(error: Exception) -> str:
 
 def _share(finding: Finding) -> float | None:
     return None if finding.grade == "unknown" else finding.share
+
+
+def _end(finding: Finding, end: float) -> float | None:
+    """Return an end of a finding's interval; None where it has none."""
+    return None if finding.certain is None else end

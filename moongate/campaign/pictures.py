@@ -11,7 +11,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from moongate.campaign.labels import labels_of
 from moongate.campaign.outcomes import Outcome
 from moongate.campaign.placement import Box, placed
-from moongate.campaign.recommendation import pareto_front
 from moongate.campaign.selection import featured
 from moongate.config import GateConfig
 from moongate.report.curves import PALETTE, blank_axes
@@ -20,21 +19,23 @@ NAMED = 30
 """More names beside the plot, and numbers in it, would not be read."""
 NAME_LENGTH = 46
 NUMBER_SIZE = 7.5
-DOT_RADIUS = 3.5
+DOT_RADIUS, RING_RADIUS = 3.5, 6.5
 PLOT_WIDTH, LEAST_HEIGHT = 4.6, 3.2
 INCHES_A_ROW, INCHES_A_LETTER = 0.17, 0.064
 MARKER_BEATEN, MARKER_FRONT = "o", "D"
 
 
-def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig) -> Figure:
+def fidelity_plot(
+    outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig, front: Sequence[Outcome] = ()
+) -> Figure:
     """Subject fidelity across, prompt fidelity up, a numbered mark a run, and the names beside the plot.
 
-    Runs of the Pareto front are diamonds on its steps, the others are dots, and `chosen` is ringed. The
-    gate's marks are dotted; what is good lies up and to the right of both. Of more than NAMED runs those that
-    say the most are named.
+    Thin lines are intervals. Runs of the Pareto front are diamonds on its steps, the others are dots, and
+    `chosen` is ringed. The gate's marks are dotted; what is good lies up and to the right of both. Of more
+    than NAMED runs those that say the most are named.
     """
     measured = [(place, one) for place, one in enumerate(outcomes) if one.fidelities is not None]
-    shown = featured([one for _, one in measured], chosen, gate, NAMED)
+    shown = featured([one for _, one in measured], chosen, gate, front, NAMED)
     figure, axes = blank_axes("subject fidelity (of the way to real pictures)", "prompt fidelity kept")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
@@ -42,11 +43,11 @@ def fidelity_plot(outcomes: Sequence[Outcome], chosen: Outcome | None, gate: Gat
     axes.margins(0.1)
     axes.axvline(gate.min_fidelity, color=PALETTE.faint, linewidth=1, linestyle=":")
     axes.axhline(gate.min_prompt_fidelity, color=PALETTE.faint, linewidth=1, linestyle=":")
-    front = pareto_front(outcomes)
+    _draw_intervals(axes, [measured[index][1] for index in shown])
     _draw_front(axes, front)
     _draw_marks(axes, outcomes, front, chosen)
     _name(figure, outcomes, [measured[index][0] for index in shown], {one.name for one in front}, chosen)
-    _number(figure, axes, [(measured[index][0] + 1, measured[index][1]) for index in shown])
+    _number(figure, axes, [(measured[index][0] + 1, measured[index][1]) for index in shown], chosen)
     return figure
 
 
@@ -54,6 +55,18 @@ def _draw_front(axes: Axes, front: Sequence[Outcome]) -> None:
     corners = [one.fidelities for one in front if one.fidelities is not None]
     across, up = [point[0] for point in corners], [point[1] for point in corners]
     axes.step(across, up, where="pre", color=PALETTE.tuned, linewidth=1.2, alpha=0.6)
+
+
+def _draw_intervals(axes: Axes, runs: Sequence[Outcome]) -> None:
+    for one in runs:
+        if one.fidelities is None:
+            continue
+        across, up = one.fidelities
+        style: dict[str, Any] = {"color": PALETTE.base, "linewidth": 0.8, "alpha": 0.45, "zorder": 1.5}
+        if one.fidelity_low is not None and one.fidelity_high is not None:
+            axes.plot([one.fidelity_low, one.fidelity_high], [up, up], **style)
+        if one.prompt_fidelity_low is not None and one.prompt_fidelity_high is not None:
+            axes.plot([across, across], [one.prompt_fidelity_low, one.prompt_fidelity_high], **style)
 
 
 def _draw_marks(
@@ -107,7 +120,7 @@ def _legend_mark(one: Outcome, front: set[str], chosen: Outcome | None) -> Line2
     return mark, ring
 
 
-def _number(figure: Figure, axes: Axes, runs: Sequence[tuple[int, Outcome]]) -> None:
+def _number(figure: Figure, axes: Axes, runs: Sequence[tuple[int, Outcome]], chosen: Outcome | None) -> None:
     """Write each number beside its mark; a line leads to one that stands farther off."""
     figure.draw_without_rendering()  # Only then it is known where in the picture a mark is.
     points_a_pixel = 72 / figure.dpi
@@ -118,7 +131,8 @@ def _number(figure: Figure, axes: Axes, runs: Sequence[tuple[int, Outcome]]) -> 
         (frame.x0 + frame.x1) / 2 * points_a_pixel, (frame.y0 + frame.y1) / 2 * points_a_pixel,
         frame.width / 2 * points_a_pixel, frame.height / 2 * points_a_pixel,
     )  # fmt: skip
-    centres = placed([(float(x), float(y)) for x, y in dots], sizes, DOT_RADIUS, room)
+    radii = [RING_RADIUS if chosen is not None and one.name == chosen.name else DOT_RADIUS for _, one in runs]
+    centres = placed([(float(x), float(y)) for x, y in dots], sizes, radii, room)
     for (number, one), dot, centre in zip(runs, dots, centres, strict=True):
         across, up = centre[0] - float(dot[0]), centre[1] - float(dot[1])
         is_far = abs(across) + abs(up) > 4.5 * DOT_RADIUS

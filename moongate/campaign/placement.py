@@ -34,18 +34,20 @@ class Box:
         )
 
 
-def placed(dots: Sequence[Point], sizes: Sequence[Point], radius: float, room: Box) -> tuple[Point, ...]:
+def placed(
+    dots: Sequence[Point], sizes: Sequence[Point], radii: Sequence[float], room: Box
+) -> tuple[Point, ...]:
     """Return the centre of each dot's label, as near to its dot as the other dots and labels leave room.
 
     Args:
         dots: where they are, in any unit.
         sizes: width and height of their labels.
-        radius: of a dot.
+        radii: of the dots.
         room: what a label must stay in. One that finds no free place there stands where the first would be.
     """
-    taken = [Box(x, y, radius, radius) for x, y in dots]
+    taken = [Box(x, y, radius, radius) for (x, y), radius in zip(dots, radii, strict=True)]
     found = []
-    for dot, (width, height) in zip(dots, sizes, strict=True):
+    for dot, (width, height), radius in zip(dots, sizes, radii, strict=True):
         tried = list(_around(dot, width / 2, height / 2, radius))
         free = (box for box in tried if room.holds(box) and not any(box.overlaps(each) for each in taken))
         box = next(free, tried[0])

@@ -39,7 +39,11 @@ class Drawn:
 
 
 def samples_sheet(
-    store: Store, outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig
+    store: Store,
+    outcomes: Sequence[Outcome],
+    chosen: Outcome | None,
+    gate: GateConfig,
+    front: Sequence[Outcome] = (),
 ) -> Image.Image | None:
     """Return the sheet of a campaign's samples, or None when there are none.
 
@@ -47,7 +51,7 @@ def samples_sheet(
     no row; a prompt that it lost is an empty frame.
     """
     begun = [place for place, one in enumerate(outcomes) if one.run_id]
-    shown = featured([outcomes[place] for place in begun], chosen, gate, ROWS_SHOWN)
+    shown = featured([outcomes[place] for place in begun], chosen, gate, front, ROWS_SHOWN)
     largest = LARGEST_CELL if len(shown) <= ROWS_AT_FULL_SIZE else SMALLEST_CELL
     members = [
         drawn

@@ -4,13 +4,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from moongate.campaign.chance import margin
 from moongate.campaign.outcomes import Outcome
-from moongate.campaign.recommendation import margin, pareto_front
 from moongate.config import GateConfig
 
 
 def featured(
-    outcomes: Sequence[Outcome], chosen: Outcome | None, gate: GateConfig, limit: int
+    outcomes: Sequence[Outcome],
+    chosen: Outcome | None,
+    gate: GateConfig,
+    front: Sequence[Outcome],
+    limit: int,
 ) -> tuple[int, ...]:
     """Return the places of at most `limit` members, in order: all of them, or those that say the most.
 
@@ -20,11 +24,11 @@ def featured(
     if len(outcomes) <= limit:
         return tuple(range(len(outcomes)))
     measured = [place for place, one in enumerate(outcomes) if one.fidelities is not None]
-    front = {one.name for one in pareto_front(outcomes)}
+    best = {one.name for one in front}
     groups: tuple[Iterable[int], ...] = (
         [place for place, one in enumerate(outcomes) if chosen is not None and one.name == chosen.name],
         sorted(measured, key=lambda place: margin(outcomes[place], gate))[:1],
-        [place for place in measured if outcomes[place].name in front],
+        [place for place in measured if outcomes[place].name in best],
         range(len(outcomes)),
     )
     taken: set[int] = set()

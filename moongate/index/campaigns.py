@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from moongate.campaign.outcomes import Outcome
-from moongate.campaign.recommendation import pareto_front
+from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_folder
 from moongate.index.rows import SHORT_ID, day_and_time
 from moongate.index.shapes import Plot, plot
@@ -27,7 +27,7 @@ def campaign_view(root: Path, campaign: Campaign, known: Mapping[str, RunRecord]
         title=f"{campaign.kind.capitalize()} of {of}",
         when=_when(campaign.campaign_id),
         summary=sentence(campaign.summary),
-        recommendation=f"Take {best.outcome.name}: {sentence(best.reason)}" if best else "",
+        recommendation=_advice(best) if best else "",
         confirmation=sentence(best.confirmation) if best else "",
         plot=_plot(campaign, known),
         plot_alt=_plot_words(campaign),
@@ -56,21 +56,27 @@ def _when(campaign_id: str) -> str:
         return ""
 
 
+def _advice(best: Recommendation) -> str:
+    reason = sentence(best.reason)
+    return f"Take {best.outcome.name}: {reason}" if best.good else reason
+
+
 def _plot(campaign: Campaign, known: Mapping[str, RunRecord]) -> Plot | None:
     measured = [(one.name, one.fidelities) for one in campaign.outcomes]
     runs = (known.get(one.run_id or "") for one in campaign.outcomes)
     gate = next((run.config.gate for run in runs if run is not None), None)
     return plot(
         [(name, place) for name, place in measured if place is not None],
-        [one.fidelities for one in pareto_front(campaign.outcomes) if one.fidelities is not None],
-        campaign.recommendation.outcome.name if campaign.recommendation else None,
+        [one.fidelities for one in campaign.front if one.fidelities is not None],
+        campaign.taken.name if campaign.taken else None,
         (gate.min_fidelity, gate.min_prompt_fidelity) if gate else None,
     )
 
 
 def _plot_words(campaign: Campaign) -> str:
-    front = ", ".join(one.name for one in pareto_front(campaign.outcomes))
-    return f"Subject fidelity across, prompt fidelity kept up, a dot a run. No run beats: {front}."
+    front = ", ".join(one.name for one in campaign.front)
+    unbeaten = f" No run beats: {front}." if front else ""
+    return f"Subject fidelity across, prompt fidelity kept up, a dot a run.{unbeaten}"
 
 
 def _member(one: Outcome, known: Mapping[str, RunRecord]) -> MemberRow:

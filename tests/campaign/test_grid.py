@@ -46,3 +46,9 @@ def test_an_axis_without_proper_values_is_refused(text: str) -> None:
 def test_an_axis_of_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ConfigError, match="no setting 'train.stepz'"):
         Axis.parse("train.stepz=1,2")
+
+
+def test_the_seed_is_no_axis_for_a_run_would_confirm_itself() -> None:
+    with pytest.raises(ConfigError, match="the seed is no axis of a sweep") as caught:
+        Axis.parse("seed=0,1,2")
+    assert "--confirm-seed" in caught.value.fix

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from moongate.campaign.members import setting_members, subject_members
+from moongate.campaign.members import Member, second_seed, setting_members, subject_members, warning_of
 from moongate.config import RunConfig
 from moongate.errors import ConfigError, InputError
+from moongate.overrides import with_overrides
 
 DATASETS = Path(__file__).parents[2] / "datasets"
 
@@ -77,3 +78,19 @@ def test_every_combination_is_a_member_and_an_invalid_one_stops_the_sweep() -> N
     assert (seeded.config.train.steps, seeded.config.seed) == (10, 8)
     with pytest.raises(ConfigError, match="steps"):
         setting_members(RunConfig(), [("train.steps=10",), ("train.steps=-1",)])
+
+
+def test_the_second_seed_is_the_next_one_or_another_but_never_the_sweeps_own() -> None:
+    config = RunConfig(seed=4)
+    assert (second_seed(config, None), second_seed(config, 0)) == (5, 0)
+    with pytest.raises(ConfigError, match="cannot confirm itself"):
+        second_seed(config, 4)
+
+
+def test_members_without_held_out_pictures_are_named_before_anything_runs() -> None:
+    blind = with_overrides(RunConfig(), ["subject.holdout_folder=none", "train.selection=last"])
+    seeing, unseen = Member("dog", (), RunConfig()), Member("mug", (), blind)
+    assert warning_of([seeing]) == ""
+    assert warning_of([seeing, unseen]).startswith("no result of mug can be called good: ")
+    assert warning_of([unseen, unseen]).startswith("no result can be called good: ")
+    assert "holdout/" in warning_of([unseen])
