@@ -57,12 +57,13 @@ def placed(
 
 
 def _around(dot: Point, half_width: float, half_height: float, radius: float) -> Iterator[Box]:
-    """Yield the places around a dot, the nearest first; each touches a circle around it from outside."""
+    """Yield the places around a dot, the nearest first; each touches a square around it from outside."""
     for ring in range(RINGS):
         away = radius * (1 + ring)
         for step in range(DIRECTIONS):
             angle = FIRST_DIRECTION + 2 * pi * step / DIRECTIONS
-            across, up = cos(angle), sin(angle)
+            along_edge = max(abs(cos(angle)), abs(sin(angle)))
+            across, up = cos(angle) / along_edge, sin(angle) / along_edge
             yield Box(
                 dot[0] + across * (away + half_width),
                 dot[1] + up * (away + half_height),

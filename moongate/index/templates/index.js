@@ -83,6 +83,12 @@
       filter();
       row.scrollIntoView();
     }
+    // Not every browser opens what a link leads into.
+    const folded = row && row.closest("details:not([open])");
+    if (folded) {
+      folded.open = true;
+      row.scrollIntoView();
+    }
   };
 
   // Comparison
