@@ -46,7 +46,8 @@
       const other = now === "ascending" ? "descending" : "ascending";
       sort(heading.dataset.key, now ? other : heading.dataset.first);
     });
-    heading.replaceChildren(button);
+    // For a narrow screen, where the headings are only heard and the order is chosen elsewhere.
+    heading.replaceChildren(button, make("span", "heard", heading.textContent));
   }
   $("order").addEventListener("change", () => sort(...$("order").value.split(" ")));
 
