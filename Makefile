@@ -61,7 +61,7 @@ verify: setup
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/moongate run --preset quick --quiet
-	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.pages --strict
 	$(BIN)/python -m benchmarks.operations
 	$(BIN)/python -m benchmarks.browser
 	$(BIN)/python -m benchmarks.campaigns

@@ -18,9 +18,10 @@ import typer
 
 from benchmarks.chromium import NoBrowserError, browser
 from benchmarks.launching import FIGURES_FOLDER, Output, StoreFolder, launch
-from benchmarks.pages.browser import SCREENS, axe_source
-from benchmarks.pages.checks import Finding, examine, work_through
+from benchmarks.pages.browser import NARROW, SCREENS, axe_source
+from benchmarks.pages.checks import Finding, examine, walk, work_through
 from benchmarks.pages.crowd import crowd
+from benchmarks.pages.variety import vary
 from moongate.artifacts.schemas import Table
 from moongate.artifacts.store import Store
 from moongate.artifacts.tables import write_table
@@ -28,10 +29,10 @@ from moongate.index.pictures import FOLDER
 from moongate.index.site import write_index
 from moongate.runs import RunRecord, list_runs, run_folder
 
-_FINDINGS = {"page": pa.string(), "screen": pa.string(), "violations": pa.string()}
+_FINDINGS = {"page": pa.string(), "screen": pa.string(), "violations": pa.string(), "undecided": pa.string()}
 PAGES = Table(
     "pages",
-    1,
+    2,
     "page x screen",
     pa.schema(
         [
@@ -60,22 +61,30 @@ def main(
     store: StoreFolder = Path("store"),
     output: Output = FIGURES_FOLDER,
     runs: Annotated[int, typer.Option(help="How many runs the large index has; 0 leaves it out.")] = 1000,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with status 1 when something is missing to do this.")
+    ] = False,
 ) -> None:
     """Open the pages in a browser, and measure an index over many runs."""
     newest = next((run for run in list_runs(store) if _is_whole(store, run)), None)
     if newest is None:
         typer.echo(f"not done: there is no finished run with a report in {store}; `moongate run` makes one")
-        raise typer.Exit
+        raise typer.Exit(int(strict))
     if runs:
         row = scale(store, newest, runs)
         write_table(output / "pages_scale.parquet", [row], SCALE)
         typer.echo(", ".join(f"{name} {value}" for name, value in row.items()))
     try:
-        findings, failures = look(store, newest)
+        with tempfile.TemporaryDirectory(dir=store) as place:
+            vary(store, newest, Path(place))
+            findings, failures = look(store, newest, Path(place))
     except NoBrowserError as missing:
         typer.echo(f"not done: {missing}")
-        raise typer.Exit from missing
-    rows = [asdict(one) | {"violations": "; ".join(one.violations)} for one in findings]
+        raise typer.Exit(int(strict)) from missing
+    rows = [
+        asdict(one) | {"violations": "; ".join(one.violations), "undecided": "; ".join(one.undecided)}
+        for one in findings
+    ]
     write_table(output / "pages.parquet", rows, PAGES)
     for failure in failures:
         typer.echo(f"not as promised: {failure}")
@@ -83,27 +92,33 @@ def main(
         raise typer.Exit(1)
 
 
-def look(store: Path, run: RunRecord) -> tuple[list[Finding], list[str]]:
+def look(store: Path, run: RunRecord, varied: Path) -> tuple[list[Finding], list[str]]:
     """Return what every page shows on every screen, and what did not work in the index.
+
+    Args:
+        store: where the report is.
+        run: whose report it is.
+        varied: a store whose index has all kinds of things to show.
 
     Raises:
         NoBrowserError: when there is no browser.
     """
-    axe, index = axe_source(), write_index(Store(store))
+    axe, index = axe_source(), write_index(Store(varied))
     pages = [("index", index, ""), ("report", run_folder(store, run.run_id) / "report.html", "")]
-    ids = [one.run_id for one in list_runs(store)][:2]
-    if len(ids) > 1:
-        pages.append(("comparison", index, f"#compare={','.join(ids)}"))
+    ids = [one.run_id for one in list_runs(varied)][:2]
+    pages.append(("comparison", index, f"#compare={','.join(ids)}"))
     with browser() as chromium:
         findings = []
         for (name, page, fragment), screen in product(pages, SCREENS):
             findings.append(examine(chromium, name, page, screen, axe, fragment))
             typer.echo(findings[-1])
         failures = [
+            f"{what} ({screen.name})" for screen in SCREENS for what in work_through(chromium, index, screen)
+        ]
+        failures += [
             f"{what} ({screen.name})"
-            for screen in SCREENS
-            if len(ids) > 1
-            for what in work_through(chromium, index, screen)
+            for screen in (NARROW, SCREENS[2])
+            for what in walk(chromium, index, screen)
         ]
     return findings, failures
 

@@ -28,6 +28,7 @@ SCREENS = (
     Screen("desktop", 1280, 900, "light"),
     Screen("desktop", 1280, 900, "dark"),
 )
+NARROW = Screen("phone of 360 px", 360, 740, "light")
 
 
 def axe_source() -> str:

@@ -33,11 +33,6 @@ class Recommendation:
         """Whether the setting can be taken; otherwise it only comes nearest."""
         return self.outcome.good
 
-    @property
-    def advice(self) -> str:
-        """What to do, a sentence: `take train.steps=100: ...` only when that setting is good."""
-        return f"take {self.outcome.name}: {self.reason}" if self.good else self.reason
-
 
 def pareto_front(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """Return the outcomes that no other one beats: none is as good in both fidelities and better in one.

@@ -2,10 +2,9 @@
 
 import json
 import logging
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,10 +16,6 @@ from moongate.artifacts.tables import write_run_table
 from moongate.campaign.outcomes import Outcome
 from moongate.campaign.recommendation import Recommendation, pareto_front, remarks
 from moongate.config import GateConfig
-from moongate.runs import load_run
-
-if TYPE_CHECKING:
-    from moongate.report.sheets import Cell
 
 Kind = Literal["batch", "sweep"]
 State = Literal["running", "finished", "interrupted"]
@@ -28,7 +23,6 @@ _FILE = "campaign.json"
 FIDELITY_PLOT = "fidelity.png"
 SAMPLES_SHEET = "samples.png"
 _ABSENT_WHEN_EMPTY = ("verdict", "reason", "error", "result")
-
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +129,16 @@ def _write_plot(path: Path, _store: Store, campaign: Campaign, gate: GateConfig)
     _write_bytes(path, as_png(fidelity_plot(campaign.outcomes, campaign.taken, gate, campaign.front)))
 
 
+def _write_samples(path: Path, store: Store, campaign: Campaign, gate: GateConfig) -> None:
+    from moongate.campaign.samples import samples_sheet
+    from moongate.report.sheets import write_sheet
+
+    sheet = samples_sheet(store, campaign.outcomes, campaign.taken, gate, campaign.front)
+    if sheet is not None:
+        with writing_explained(path.parent):
+            write_sheet(path, sheet)
+
+
 def list_campaigns(root: Path) -> list[Campaign]:
     """Return every readable campaign under `root`, newest first."""
     found = (_read(root, path) for path in (root / "campaigns").glob(f"*/{_FILE}"))
@@ -164,26 +168,6 @@ def _row(campaign: Campaign, outcome: Outcome, role: str) -> dict[str, object]:
     # Shares by prompt are in `campaign.json`, and with all else of each picture in the table `metrics`.
     del values["by_prompt"]
     return own | values | {name: values[name] or None for name in _ABSENT_WHEN_EMPTY}
-
-
-def _write_samples(path: Path, store: Store, campaign: Campaign, _gate: GateConfig) -> None:
-    from moongate.campaign.pictures import PROMPTS_SHOWN
-    from moongate.report.sheets import contact_sheet, write_sheet
-
-    begun = ((one.name, one.run_id) for one in campaign.outcomes if one.run_id)
-    if cells := [cell for name, run_id in begun for cell in _cells_of(store, name, run_id)]:
-        write_sheet(path, contact_sheet("Samples of every run", cells, PROMPTS_SHOWN))
-
-
-def _cells_of(store: Store, name: str, run_id: str) -> "Sequence[Cell]":
-    from moongate.campaign.pictures import sample_cells
-    from moongate.report.reading import UNREADABLE
-
-    try:
-        return sample_cells(store, name, load_run(store.root, run_id))
-    except UNREADABLE as error:
-        _log.warning("no samples of %s are shown, since they cannot be read: %s", name, error)
-        return ()
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

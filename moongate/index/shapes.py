@@ -1,8 +1,9 @@
 """Geometry of the small drawings: numbers in, coordinates out. The template turns them into SVG."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from moongate.campaign.placement import Box, Point, placed
 from moongate.report.evidence import ValidationPoint
 from moongate.report.numbers import percent
 from moongate.report.verdict import Finding
@@ -11,6 +12,8 @@ SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN = 104, 30, 4
 BAR_WIDTH, BAR_MARGIN = 104, 4
 PLOT_WIDTH, PLOT_HEIGHT = 340, 220
 PLOT_LEFT, PLOT_TOP, PLOT_RIGHT, PLOT_BOTTOM = 58, 12, 14, 40
+DIAMOND, DOT_RADIUS, RING_RADIUS = 6, 5.0, 9.0
+DIGIT_WIDTH, DIGIT_HEIGHT = 7.0, 11.0
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,33 @@ class Bar:
 
 @dataclass(frozen=True)
 class PlotPoint:
-    """One run of a campaign: where it stands, its name, and whether no other beats it or it is the choice."""
+    """One run of a campaign: where it stands, its name, and whether no other beats it or it is the choice.
+
+    Attributes:
+        x: of the mark.
+        y: of the mark.
+        name: its number and its name.
+        on_front: whether no other run beats it.
+        is_chosen: whether it is the one to take.
+        number: its number in the table, empty for one of too many to be numbered.
+        number_x: of the middle of the number.
+        number_y: of the middle of the number.
+    """
 
     x: float
     y: float
     name: str
     on_front: bool
     is_chosen: bool
+    number: str
+    number_x: float
+    number_y: float
+
+    @property
+    def diamond(self) -> str:
+        """The path of the mark of a run on the front."""
+        right_and_left = f"l{DIAMOND} {DIAMOND}l-{DIAMOND} {DIAMOND}l-{DIAMOND} -{DIAMOND}z"
+        return f"M{self.x} {self.y - DIAMOND:.1f}{right_and_left}"
 
 
 @dataclass(frozen=True)
@@ -113,30 +136,51 @@ class Scale:
         return tuple(PlotTick(self.at(value), percent(value)) for value in values)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A measured run of a campaign: its number in the table, its name, and both fidelities."""
+
+    number: int
+    name: str
+    at: tuple[float, float]
+
+
 def plot(
-    places: Sequence[tuple[str, tuple[float, float]]],
+    runs: Sequence[Standing],
+    numbered: Collection[int],
     front: Sequence[tuple[float, float]],
-    chosen: str | None,
+    chosen: int | None,
     marks: tuple[float, float] | None,
 ) -> Plot | None:
     """Return both fidelities of a campaign's runs against each other; None when nothing was measured.
 
     Args:
-        places: name and the two fidelities of each run.
+        runs: those that were measured.
+        numbered: the numbers that are written beside their marks.
         front: fidelities of the runs that no other one beats, by rising subject fidelity.
-        chosen: name of the recommended one.
+        chosen: number of the recommended one.
         marks: of the gate; what is good lies up and to the right of both.
     """
-    if not places:
+    if not runs:
         return None
-    points = [place for _, place in places]
+    points = [run.at for run in runs]
     around = [*points, marks] if marks else points
     across = Scale.around([x for x, _ in around], PLOT_LEFT, PLOT_WIDTH - PLOT_RIGHT)
     up = Scale.around([y for _, y in around], PLOT_HEIGHT - PLOT_BOTTOM, PLOT_TOP)
     best = set(front)
+    dots = [(across.at(x), up.at(y)) for x, y in points]
+    beside = dict(_numbers(runs, dots, numbered, chosen))
     return Plot(
         tuple(
-            PlotPoint(across.at(x), up.at(y), name, (x, y) in best, name == chosen) for name, (x, y) in places
+            PlotPoint(
+                *dot,
+                f"{run.number} {run.name}",
+                run.at in best,
+                run.number == chosen,
+                str(run.number) if run.number in beside else "",
+                *beside.get(run.number, (0.0, 0.0)),
+            )
+            for run, dot in zip(runs, dots, strict=True)
         ),
         _steps([(across.at(x), up.at(y)) for x, y in front]),
         across.at(marks[0]) if marks else None,
@@ -144,6 +188,23 @@ def plot(
         across.ticks(),
         up.ticks(),
     )
+
+
+def _numbers(
+    runs: Sequence[Standing], dots: Sequence[Point], numbered: Collection[int], chosen: int | None
+) -> Iterator[tuple[int, Point]]:
+    """Yield where the numbers go, so that they cover no other number and no other numbered mark."""
+    half_height = (PLOT_HEIGHT - PLOT_BOTTOM) / 2
+    shown = [(run, dot) for run, dot in zip(runs, dots, strict=True) if run.number in numbered]
+    places = placed(
+        # Up is positive there: a front falls to the right, so above and to the right there is most room.
+        [(x, -y) for _, (x, y) in shown],
+        [(DIGIT_WIDTH * len(str(run.number)), DIGIT_HEIGHT) for run, _ in shown],
+        [RING_RADIUS if run.number == chosen else DOT_RADIUS for run, _ in shown],
+        Box(PLOT_WIDTH / 2, -half_height, PLOT_WIDTH / 2, half_height),
+    )
+    for (run, _), (x, y) in zip(shown, places, strict=True):
+        yield run.number, (round(x, 1), round(-y, 1))
 
 
 def _steps(corners: Sequence[tuple[float, float]]) -> str:

@@ -96,14 +96,29 @@ class BadgeCount:
 
 @dataclass(frozen=True)
 class MemberRow:
-    """One member of a campaign. `run` leads to its row, and is empty when there is none."""
+    """One member of a campaign.
 
-    name: str
+    Attributes:
+        number: its place in the campaign, counted from 1.
+        names: what tells it from the others, a part for each varied setting.
+        run: leads to its row, and is empty when there is none.
+        badge: its verdict or status.
+        reason: the figures behind the verdict.
+        fidelity: subject fidelity.
+        prompt_fidelity: the share that is kept.
+        error: what went wrong, a line.
+        is_chosen: whether it is the one to take.
+    """
+
+    number: int
+    names: tuple[str, ...]
     run: str
     badge: str
+    reason: str
     fidelity: str
     prompt_fidelity: str
     error: str
+    is_chosen: bool
 
 
 @dataclass(frozen=True)

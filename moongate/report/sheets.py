@@ -43,7 +43,7 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int) -> Image.Imag
     """
     if not cells or columns < 1:
         raise ValueError(f"a contact sheet needs pictures and columns, got {len(cells)} and {columns}")
-    pictures = [_fit(cell.png) for cell in cells]
+    pictures = [fitted(cell.png) for cell in cells]
     columns = min(columns, len(cells))
     width = max(picture.width for picture in pictures)
     height = max(picture.height for picture in pictures)
@@ -51,12 +51,12 @@ def contact_sheet(title: str, cells: Sequence[Cell], columns: int) -> Image.Imag
     sheet = Image.new("RGB", _sheet_size(columns, rows, width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     title_font, label_font = ImageFont.load_default(TITLE_SIZE), ImageFont.load_default(LABEL_SIZE)
-    draw.text((MARGIN, MARGIN), _shorten(draw, title, title_font, sheet.width - 2 * MARGIN), INK, title_font)
+    draw.text((MARGIN, MARGIN), shortened(draw, title, title_font, sheet.width - 2 * MARGIN), INK, title_font)
     for index, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
         left = MARGIN + (index % columns) * (width + GAP)
         top = MARGIN + TITLE_HEIGHT + (index // columns) * (height + LABEL_HEIGHT + GAP)
         sheet.paste(picture, (left, top))
-        label = _wrap(draw, cell.label, label_font, width)
+        label = wrapped(draw, cell.label, label_font, width, LABEL_LINES)
         draw.multiline_text((left, top + height + 2), label, FAINT_INK, label_font)
     return sheet
 
@@ -67,12 +67,13 @@ def write_sheet(path: Path, sheet: Image.Image) -> None:
         sheet.save(temporary, format="PNG", compress_level=COMPRESSION)
 
 
-def _fit(png: bytes) -> Image.Image:
+def fitted(png: bytes, largest: int = LARGEST_CELL) -> Image.Image:
+    """Return an RGB picture for a cell: enlarged by a whole factor, or reduced to `largest` px."""
     with Image.open(BytesIO(png)) as opened:
         picture = opened.convert("RGB")
     longest = max(picture.size)
-    if longest > LARGEST_CELL:
-        picture.thumbnail((LARGEST_CELL, LARGEST_CELL), Image.Resampling.LANCZOS)
+    if longest > largest:
+        picture.thumbnail((largest, largest), Image.Resampling.LANCZOS)
         return picture
     factor = max(1, SMALLEST_CELL // longest)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
@@ -84,23 +85,24 @@ def _sheet_size(columns: int, rows: int, width: int, height: int) -> tuple[int, 
     return across, down
 
 
-def _wrap(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> str:
-    """Break `text` between words into at most LABEL_LINES lines; what does not fit is cut off with a mark."""
+def wrapped(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int, most: int) -> str:
+    """Break `text` between words into at most `most` lines; what does not fit is cut off with a mark."""
     lines, words = [""], text.split()
     while words:
         longer = f"{lines[-1]} {words[0]}".strip()
         if not lines[-1] or draw.textlength(longer, font) <= width:
             lines[-1] = longer
             words.pop(0)
-        elif len(lines) < LABEL_LINES:
+        elif len(lines) < most:
             lines.append("")
         else:
             lines[-1] = " ".join((lines[-1], *words))
             break
-    return "\n".join(_shorten(draw, line, font, width) for line in lines)
+    return "\n".join(shortened(draw, line, font, width) for line in lines)
 
 
-def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> str:
+def shortened(draw: ImageDraw.ImageDraw, text: str, font: Font, width: int) -> str:
+    """Return `text`, or as much of its beginning as fits into `width` px with a mark after it."""
     if draw.textlength(text, font) <= width:
         return text
     while text and draw.textlength(text + "…", font) > width:

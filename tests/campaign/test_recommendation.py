@@ -59,7 +59,7 @@ def test_the_good_setting_farthest_above_both_marks_is_recommended() -> None:
     assert found.outcome == MIDDLE
     assert margin(MIDDLE, GATE) == pytest.approx(0.95 / 0.90)
     assert "of 3 good settings it is farthest above both marks" in found.reason
-    assert found.advice.startswith("take middle: ")
+    assert found.good
 
 
 def test_of_settings_that_chance_tells_apart_no_better_the_one_with_fewest_steps_is_taken() -> None:
@@ -144,17 +144,16 @@ def test_without_a_good_setting_none_is_to_be_taken_and_the_nearest_verdict_says
     found = recommend(outcomes, GATE)
     assert found is not None
     assert (found.outcome, found.good) == (nearest, False)
-    assert found.advice.startswith(f"no setting is good; {nearest.name} comes nearest: {nearest.verdict}, ")
-    assert nearest.reason in found.advice
-    assert "take" not in found.advice
+    assert found.reason.startswith(f"no setting is good; {nearest.name} comes nearest: {nearest.verdict}, ")
+    assert nearest.reason in found.reason
     assert found.confirmation == NOTHING_TO_CONFIRM
 
 
 def test_when_none_could_be_judged_the_sentence_says_why() -> None:
     found = recommend([UNMEASURED, FAILED], GATE)
     assert found is not None
-    assert found.advice.startswith("no setting can be recommended, for none could be judged")
-    assert "there are no held-out pictures" in found.advice
+    assert found.reason.startswith("no setting can be recommended, for none could be judged")
+    assert "there are no held-out pictures" in found.reason
 
 
 def test_nothing_is_said_when_every_run_failed() -> None:

@@ -223,7 +223,7 @@ def test_without_a_good_setting_nothing_is_run_once_more(judged: RunConfig, home
     campaign: Campaign = sweep(["sample.guidance=3,1.7"], strict, return_state=True).result()
     advice = campaign.recommendation
     assert advice is not None
-    assert advice.advice.startswith("no setting is good; sample.guidance=")
+    assert advice.reason.startswith("no setting is good; sample.guidance=")
     assert (advice.confirmation, advice.second) == ("no good setting to confirm", None)
     assert len(list_runs(home)) == before + 2
 

@@ -25,7 +25,7 @@ SWEEP = "sweep-20261121-150000-5e5e"
 
 def outcome(name: str, number: int | None, fidelity: float | None, error: str = "") -> Outcome:
     return Outcome(
-        name, "duck", "train.steps=10", 0, None if number is None else run_id(number),
+        name, "duck", f"train.{name}", 0, None if number is None else run_id(number),
         "failed" if error else "completed", "" if error else "good", "", fidelity,
         None if fidelity is None else 1.2 - fidelity, 0.1, 60.0, 3, error,
     )  # fmt: skip
@@ -189,10 +189,14 @@ def test_a_report_is_linked_where_there_is_one(html: str) -> None:
 
 def test_a_campaign_shows_its_members_its_plot_and_what_to_take(html: str) -> None:
     campaign = Reading(html[html.index(f'id="{SWEEP}"') :].partition("</article>")[0])
-    assert "Take steps=10: It is the best." in campaign.text
+    assert "Take 1 steps=10: It is the best." in campaign.text
     assert "Seed 1 agrees." in campaign.text
     assert f"ConfigError: {HOSTILE}" in campaign.text
-    assert len(campaign.all("circle")) == 3  # two runs, and a ring around the recommended one
+    assert "1 steps=10 to take" in campaign.text
+    assert "2 steps=20" in campaign.text
+    assert "Numbers are those of the table." in campaign.text
+    assert [one["class"] for one in campaign.all("circle")] == ["chosen"]  # a ring
+    assert [one["class"] for one in campaign.all("path")].count("on-front") == 2
     assert f"#{SWEEP}" in [link["href"] for link in row(html, 1).all("a")]
 
 

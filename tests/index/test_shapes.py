@@ -1,4 +1,4 @@
-from moongate.index.shapes import BAR_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, bar, plot, spark
+from moongate.index.shapes import BAR_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, Standing, bar, plot, spark
 from moongate.report.evidence import ValidationPoint
 from moongate.report.verdict import Finding, Mark
 
@@ -31,8 +31,8 @@ def test_a_share_beyond_its_bounds_is_drawn_at_the_end() -> None:
 
 
 def test_the_plot_shows_every_run_the_front_and_the_gate() -> None:
-    runs = [("a", (0.2, 1.0)), ("b", (0.8, 0.9)), ("c", (0.1, 0.5))]
-    found = plot(runs, [(0.2, 1.0), (0.8, 0.9)], "b", (0.7, 0.9))
+    runs = [Standing(1, "a", (0.2, 1.0)), Standing(2, "b", (0.8, 0.9)), Standing(4, "c", (0.1, 0.5))]
+    found = plot(runs, {1, 2}, [(0.2, 1.0), (0.8, 0.9)], 2, (0.7, 0.9))
     assert found is not None
     assert [point.on_front for point in found.points] == [True, True, False]
     assert [point.is_chosen for point in found.points] == [False, True, False]
@@ -41,4 +41,6 @@ def test_the_plot_shows_every_run_the_front_and_the_gate() -> None:
     assert a.y < b.y < c.y
     assert found.mark_y == b.y
     assert found.front == f"M{a.x} {a.y}V{b.y}H{b.x}"
-    assert plot([], [], None, None) is None
+    assert [point.number for point in found.points] == ["1", "2", ""]
+    assert [point.name for point in found.points] == ["1 a", "2 b", "4 c"]
+    assert plot([], (), [], None, None) is None

@@ -46,7 +46,8 @@
       const other = now === "ascending" ? "descending" : "ascending";
       sort(heading.dataset.key, now ? other : heading.dataset.first);
     });
-    heading.replaceChildren(button);
+    // For a narrow screen, where the headings are only heard and the order is chosen elsewhere.
+    heading.replaceChildren(button, make("span", "heard", heading.textContent));
   }
   $("order").addEventListener("change", () => sort(...$("order").value.split(" ")));
 
@@ -81,6 +82,12 @@
     if (row && row.hidden) {
       $("filters").reset();
       filter();
+      row.scrollIntoView();
+    }
+    // Not every browser opens what a link leads into.
+    const folded = row && row.closest("details:not([open])");
+    if (folded) {
+      folded.open = true;
       row.scrollIntoView();
     }
   };
