@@ -13,6 +13,7 @@ from flows.engines.choice import EngineChoice
 from flows.events import CampaignFinished, CampaignStarted, MemberFinished
 from flows.members import PerformAll, performing
 from flows.readers import outliving_readers
+from flows.turns import turn_of_deployed
 from moongate.artifacts.store import Store
 from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
@@ -44,10 +45,10 @@ def batch(
         engine: local: one subject after the other; dask, ray: side by side on workers.
     """
     members = subject_members(Path(folder), config, overrides)
-    campaign_id = _new_id("batch")
-    with outliving_readers(), performing(engine) as perform:
+    campaign_id, store = _new_id("batch"), Store.from_environment()
+    with outliving_readers(), turn_of_deployed(store, "batch"), performing(engine) as perform:
         outcomes = _announced("batch", campaign_id, members, perform)
-    return _closed(Campaign(campaign_id, "batch", outcomes), Store.from_environment(), config)
+    return _closed(Campaign(campaign_id, "batch", outcomes), store, config)
 
 
 @flow(name="sweep", flow_run_name="sweep of {config.subject.name}", persist_result=False)

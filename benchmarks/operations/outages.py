@@ -11,7 +11,6 @@ import psutil
 
 from benchmarks.operations.database import Database, database
 from benchmarks.operations.deaths import (
-    STEPS,
     Outcome,
     finished_by_retry,
     is_free,
@@ -21,8 +20,8 @@ from benchmarks.operations.deaths import (
 from benchmarks.operations.machine import Machine, machine
 from flows.services.crew import SERVER
 
-# Outlasts a server that stands still.
-MANY_STEPS = 400
+# Some outlast a server that stands still, and some end while the database is away.
+MANY_STEPS, FEW_STEPS = 400, 30
 AWAY_S = 60.0
 
 
@@ -43,7 +42,7 @@ def server_stands_still(own: Machine) -> Outcome:
 
 def database_stops(own: Machine, records: Database) -> Outcome:
     """Stop the database for a minute in which a run ends: the server answers, but only with errors."""
-    struck = training(own, seed=6, steps=STEPS)
+    struck = training(own, seed=6, steps=FEW_STEPS)
     records.stop()
     stopped = datetime.now(UTC)
     time.sleep(AWAY_S)
@@ -62,6 +61,9 @@ def database_stops(own: Machine, records: Database) -> Outcome:
 @contextmanager
 def machine_with_postgres(where: Path) -> Iterator[tuple[Machine, Database]]:
     """Yield a machine whose server keeps its records in a Postgres, of the programs in `where`."""
-    with tempfile.TemporaryDirectory() as scratch, database(where) as records:
-        with machine(Path(scratch), records.url) as own:
-            yield own, records
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        database(where) as records,
+        machine(Path(scratch), records.url) as own,
+    ):
+        yield own, records
