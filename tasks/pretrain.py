@@ -13,7 +13,7 @@ from tasks.policies import STAGE_POLICY, on_behalf
 FOLDER = "pretraining"
 
 
-@task(name="pretrain", **STAGE_POLICY)
+@task(name="pretrain", task_run_name="pretrain", **STAGE_POLICY)
 def pretrain(config: PretrainConfig, output: Path) -> Path:
     """Train, or go on training, and return `output`. Checkpoints stay in the store until then."""
     label_with_stage()

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import psutil
@@ -11,6 +12,7 @@ import psutil
 from benchmarks.operations.machine import ENDED, SLOTS, Machine, until
 from benchmarks.operations.trainings import first_new_step, seconds_in_checkpoint, seconds_of_steps
 from flows.services.crew import SERVER
+from moongate.runs import RunRecord
 
 # Enough to be hit in the middle with a checkpoint to go on from.
 STEPS = 100
@@ -135,13 +137,20 @@ def finished_by_retry(machine: Machine, struck: Struck, event: str, seconds: flo
     until(lambda: machine.state(struck.flow_run_id) == "Completed", "the retry has completed")
     record = machine.record(struck.flow_run_id)
     again = [entry.stage for entry in record.current() if not entry.cached and entry.stage != "train"]
-    (trained,) = (entry for entry in record.current() if entry.stage == "train")
-    steps = seconds_of_steps(machine.adapters / trained.digest)
-    step = len(steps) if trained.cached else first_new_step(steps, checkpoint)
+    steps = seconds_of_steps(adapter_of(machine, record))
+    # A process that outlived its server may have finished the training itself.
+    has_trained = any(entry.stage == "train" and not entry.cached for entry in record.current())
+    step = first_new_step(steps, checkpoint) if has_trained else len(steps)
     stages = f"not: {', '.join(again)}" if again else "every finished stage"
     kept = f"{stages}, training from step {step} of {len(steps)}"
     fine = seen == shown and free and not again and step > 0 and record.status == "completed"
     return Outcome(event, seen, "prefect flow-run retry <id>", seconds, kept, fine)
+
+
+def adapter_of(machine: Machine, record: RunRecord) -> Path:
+    """Return where the result of a run's training is."""
+    (digest,) = (entry.digest for entry in record.current() if entry.stage == "train")
+    return machine.adapters / digest
 
 
 def is_free(machine: Machine) -> bool:

@@ -12,12 +12,14 @@ import psutil
 from benchmarks.operations.database import Database, database
 from benchmarks.operations.deaths import (
     Outcome,
+    adapter_of,
     finished_by_retry,
     is_free,
     training,
     until_ended,
 )
 from benchmarks.operations.machine import Machine, machine
+from benchmarks.operations.trainings import computing
 from flows.services.crew import SERVER
 
 # Some outlast a server that stands still, and some end while the database is away.
@@ -41,7 +43,7 @@ def server_stands_still(own: Machine) -> Outcome:
 
 
 def database_stops(own: Machine, records: Database) -> Outcome:
-    """Stop the database for a minute in which a run ends: the server answers, but only with errors."""
+    """Stop the database for a minute in which a training ends: the server answers, but only with errors."""
     struck = training(own, seed=6, steps=FEW_STEPS)
     records.stop()
     stopped = datetime.now(UTC)
@@ -50,10 +52,10 @@ def database_stops(own: Machine, records: Database) -> Outcome:
     records.start()
     seconds = until_ended(own, struck.flow_run_id)
     shown = own.state(struck.flow_run_id)
-    event = f"the database is stopped for {AWAY_S:.0f} s, and a run ends meanwhile"
+    event = f"the database is stopped for {AWAY_S:.0f} s, and a training ends meanwhile"
     if shown != "Completed":
         return finished_by_retry(own, struck, event, seconds, shown)
-    ended = datetime.fromisoformat(own.record(struck.flow_run_id).ended_utc or "")
+    _, ended = computing(adapter_of(own, own.record(struck.flow_run_id)))
     kept = "the process went on by itself, and told the server when it could"
     return Outcome(event, shown, "", seconds, kept, stopped < ended < back and is_free(own))
 
