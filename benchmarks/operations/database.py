@@ -58,7 +58,7 @@ class Database:
         # A pipe would stay open as long as the database runs.
         with (self.folder / "commands").open("ab") as said:
             command = [str(self.programs / program), *words]
-            groups = None if somebody is None else []
+            groups: list[int] | None = None if somebody is None else []
             subprocess.run(
                 command,
                 check=True,
