@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,18 +12,19 @@ import psutil
 from benchmarks.operations.database import Database, database
 from benchmarks.operations.deaths import (
     Outcome,
+    Struck,
     adapter_of,
     finished_by_retry,
     is_free,
     training,
     until_ended,
 )
-from benchmarks.operations.machine import Machine, machine
-from benchmarks.operations.trainings import computing
+from benchmarks.operations.machine import Machine, machine, until
+from benchmarks.operations.trainings import computing, seconds_in_checkpoint
 from flows.services.crew import SERVER
 
 # Some outlast a server that stands still, and some end while the database is away.
-MANY_STEPS, FEW_STEPS = 400, 30
+MANY_STEPS, FEW_STEPS, LAST_STEPS = 400, 30, 10
 AWAY_S = 60.0
 
 
@@ -45,6 +46,7 @@ def server_stands_still(own: Machine) -> Outcome:
 def database_stops(own: Machine, records: Database) -> Outcome:
     """Stop the database for a minute in which a training ends: the server answers, but only with errors."""
     struck = training(own, seed=6, steps=FEW_STEPS)
+    until(lambda: _steps_done(own, struck) >= FEW_STEPS - LAST_STEPS, "the training is near its end")
     records.stop()
     stopped = datetime.now(UTC)
     time.sleep(AWAY_S)
@@ -58,6 +60,13 @@ def database_stops(own: Machine, records: Database) -> Outcome:
     _, ended = computing(adapter_of(own, own.record(struck.flow_run_id)))
     kept = "the process went on by itself, and told the server when it could"
     return Outcome(event, shown, "", seconds, kept, stopped < ended < back and is_free(own))
+
+
+def _steps_done(own: Machine, struck: Struck) -> int:
+    """Return how many steps are in the newest checkpoint; 0 when it is replaced at this moment."""
+    with suppress(FileNotFoundError):
+        return len(seconds_in_checkpoint(own.store / "scratch" / "train", struck.since))
+    return 0
 
 
 @contextmanager
