@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from prefect import runtime
+from prefect.context import FlowRunContext
 
 from moongate import interruption
 from moongate.artifacts.holding import held_if_free, holder_of
@@ -56,4 +57,7 @@ def turn_of_deployed(store: Store, work: str) -> AbstractContextManager[None]:
     A schedule would do twice what a night has not finished; who gives a command knows what else is going on,
     and runs share a store safely.
     """
-    return turn(store, work) if runtime.deployment.id else nullcontext()
+    context = FlowRunContext.get()
+    # Prefect's runtime.deployment would ask the server.
+    deployed = context and context.flow_run and context.flow_run.deployment_id
+    return turn(store, work) if deployed else nullcontext()

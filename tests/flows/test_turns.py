@@ -4,11 +4,12 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import FlowRunContext
 
 from flows import turns
 from flows.turns import turn, turn_of_deployed
@@ -88,11 +89,10 @@ def test_one_that_waits_can_be_stopped(store: Store) -> None:
             interruption.forget()
 
 
-@pytest.mark.parametrize("deployment", ["0b7c", None])
+@pytest.mark.parametrize("deployment", [uuid4(), None])
 def test_only_a_run_of_a_deployment_takes_a_turn_where_a_command_may_go_on_beside_it(
-    store: Store, deployment: str | None, monkeypatch: pytest.MonkeyPatch
+    store: Store, deployment: UUID | None
 ) -> None:
-    monkeypatch.setattr(turns.runtime, "deployment", SimpleNamespace(id=deployment))
-    taken: AbstractContextManager[None] = turn_of_deployed(store, "batch")
-    with taken:
+    run = FlowRun(flow_id=uuid4(), name="batch of here", deployment_id=deployment)
+    with FlowRunContext.model_construct(flow_run=run), turn_of_deployed(store, "batch"):
         assert (worker(store) is not None) == (deployment is not None)
