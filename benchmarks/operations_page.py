@@ -57,7 +57,7 @@ SECTIONS = (
     Section(
         "operations",
         "Seen: runs that share slots, and what dies",
-        """`moongate up` on a machine with two declared slots; eight runs are queued, and then processes are
+        """`moongate up` on a machine with two declared slots; runs share them, and then what they need is
 killed in the middle of a training (SIGKILL), or stopped. Seconds are until the UI showed the state, or until
 all was done where nothing had to be finished.""",
         deaths,

@@ -15,6 +15,7 @@ from flows.engines.choice import EngineChoice
 from flows.events import CampaignFinished, CampaignStarted, MemberFinished
 from flows.members import PerformAll, performing
 from flows.readers import outliving_readers
+from flows.turns import turn_of_deployed
 from moongate.artifacts.store import Store
 from moongate.campaign.exhibits import of_campaign
 from moongate.campaign.grid import Axis, combinations
@@ -52,7 +53,12 @@ def batch(
     """
     members = subject_members(Path(folder), config, overrides)
     store = Store.from_environment()
-    with outliving_readers(), performing(engine) as perform, _kept(store, "batch", members) as journal:
+    with (
+        outliving_readers(),
+        turn_of_deployed(store, "batch"),
+        performing(engine) as perform,
+        _kept(store, "batch", members) as journal,
+    ):
         _perform_all(journal, members, perform)
     return _closed(journal.campaign, store, config)
 

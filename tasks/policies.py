@@ -17,6 +17,7 @@ from moongate.artifacts.refs import Ref
 from moongate.artifacts.store import Obtained, Store
 from moongate.exhibits.kinds import Exhibit
 from moongate.models.tenancy import Tenant, tenancy
+from moongate.progress import Progress
 from moongate.runs import run_folder
 from moongate.stages.context import StageContext
 from moongate.watchdog import REPORT_NAME, Watched, limit_of, watched
@@ -115,8 +116,24 @@ def at_work(terms: Terms, report_name: str = REPORT_NAME) -> Iterator[tuple[Stag
         terms: those of the stage; call it after having arrived.
         report_name: of the watchdog's file in the run's folder; no two processes may share one.
     """
-    purpose, store = f"{task_run_name()} of {terms.run_id or 'no run'}", terms.store()
+    store, whose = terms.store(), f"of {terms.run_id or 'no run'}"
     folder = run_folder(store.root, terms.run_id)
+    with terms.kernels(), on_behalf(whose, folder, report_name) as (progress, tenant):
+        yield StageContext(store, progress, terms.device), tenant
+
+
+@contextmanager
+def on_behalf(whose: str, folder: Path, report_name: str = REPORT_NAME) -> Iterator[tuple[Progress, Tenant]]:
+    """Yield what the task that this is called in reports progress to, and as whom it holds devices.
+
+    It is watched once it has a device or shows progress, and its name and tags then have the device.
+
+    Args:
+        whose: what comes after the task's name where others are told who holds a device.
+        folder: where the watchdog leaves its report.
+        report_name: of that file; no two processes may share one.
+    """
+    purpose = f"{task_run_name()} {whose}"
     with watched(limit_of(os.environ), purpose, folder, flush_reports, report_name) as sign_of_life:
 
         def on_lease(device: str) -> None:
@@ -124,9 +141,8 @@ def at_work(terms: Terms, report_name: str = REPORT_NAME) -> Iterator[tuple[Stag
             sign_of_life()
             label_with_device(device)
 
-        progress = Watched(current_progress(), sign_of_life)
-        with terms.kernels(), tenancy(Tenant(purpose, on_lease)) as tenant:
-            yield StageContext(store, progress, terms.device), tenant
+        with tenancy(Tenant(purpose, on_lease)) as tenant:
+            yield Watched(current_progress(), sign_of_life), tenant
 
 
 def performed(

@@ -2,21 +2,31 @@
 
 python -m benchmarks.operations    writes docs/figures/operations.parquet
 
-It starts a server and workers of its own, on a free port and in a folder of its own, and ends them. It ends
-with status 1 when anything is not as promised.
+It starts a server and workers of its own, on a free port and in a folder of its own, and ends them; where
+Postgres is installed, also one that is kept in a Postgres of its own. It ends with status 1 when anything is
+not as promised.
 """
 
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
-from benchmarks.kills.__main__ import SETTINGS
 from benchmarks.launching import FIGURES_FOLDER, Output, launch, shown
-from benchmarks.operations.deaths import CASES, Outcome
-from benchmarks.operations.machine import machine
+from benchmarks.operations.database import programs
+from benchmarks.operations.deaths import (
+    Outcome,
+    flow_process_killed,
+    server_killed,
+    worker_and_flow_killed,
+    worker_killed,
+)
+from benchmarks.operations.machine import Machine, machine
+from benchmarks.operations.outages import database_stops, machine_with_postgres, server_stands_still
+from benchmarks.operations.sharing import eight_runs_and_two_terminals
 from moongate.artifacts.schemas import Table
 from moongate.artifacts.tables import write_table
 
@@ -35,20 +45,37 @@ OPERATIONS = Table(
 )
 
 
+CASES: tuple[Callable[[Machine], Outcome], ...] = (
+    eight_runs_and_two_terminals,
+    flow_process_killed,
+    worker_killed,
+    server_killed,
+    server_stands_still,
+    worker_and_flow_killed,
+)
+
+
 def main(output: Output = FIGURES_FOLDER) -> None:
     """Queue runs, kill processes, and write what the UI showed and what finished the work."""
     outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as scratch, shown() as progress, machine(Path(scratch)) as own:
-        settings = [word for setting in SETTINGS for word in ("--set", setting)]
-        own.moongate("run", "-q", *settings)
-        with progress.track("events", len(CASES)) as advance:
-            for case in CASES:
-                outcomes.append(case(own))
-                advance(1)
-                rows = [asdict(outcome) for outcome in outcomes]
-                write_table(output / "operations.parquet", rows, OPERATIONS, {})
+    with shown() as progress, progress.track("events", len(CASES) + 1) as advance:
+        for outcome in seen():
+            outcomes.append(outcome)
+            advance(1)
+            rows = [asdict(one) for one in outcomes]
+            write_table(output / "operations.parquet", rows, OPERATIONS, {})
     if broken := [outcome.event for outcome in outcomes if not outcome.as_promised]:
         sys.exit(f"not as promised: {'; '.join(broken)}")
+
+
+def seen() -> Iterator[Outcome]:
+    """Yield what came of each event; that of the database only where Postgres is installed."""
+    with tempfile.TemporaryDirectory() as scratch, machine(Path(scratch)) as own:
+        for case in CASES:
+            yield case(own)
+    if where := programs():
+        with machine_with_postgres(where) as (own, records):
+            yield database_stops(own, records)
 
 
 if __name__ == "__main__":

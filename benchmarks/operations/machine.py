@@ -1,7 +1,6 @@
 """A machine of its own for the proof: `moongate up` in an empty store, with two declared device slots."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,10 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
-from httpx import TransportError
+from httpx import HTTPStatusError, TransportError
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from benchmarks.kills.__main__ import SETTINGS
+from benchmarks.operations.ports import free_port
 from flows.remote import submit
 from flows.services.crew import services_place
 from moongate.artifacts.holding import Holder
@@ -31,7 +32,12 @@ POLL_S = 0.2
 # A worker reports a death twice, some seconds apart, and the second report would undo a retry in between.
 SETTLED_S = 10.0
 # What a session may have set for itself, and what is decided here instead.
-_VARIABLES = {"CUDA_VISIBLE_DEVICES", "PREFECT_API_URL", "PREFECT_HOME"}
+_VARIABLES = {
+    "CUDA_VISIBLE_DEVICES",
+    "PREFECT_API_URL",
+    "PREFECT_HOME",
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+}
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,13 @@ class Machine:
         store: of all runs.
         locks: of the slots.
         port: of the server.
+        database: what its server keeps its records in; empty for a file of its own.
     """
 
     store: Path
     locks: Path
     port: int
+    database: str = ""
 
     @property
     def url(self) -> str:
@@ -56,8 +64,10 @@ class Machine:
     def variables(self) -> dict[str, str]:
         """Return the environment of every command."""
         kept = {name: value for name, value in os.environ.items() if name not in _VARIABLES}
-        own = {"MOONGATE_HOME": self.store, "MOONGATE_DEVICE_LOCKS": self.locks}
-        return kept | {name: str(path) for name, path in own.items()} | {"MOONGATE_DEVICE_SLOTS": str(SLOTS)}
+        own = {"MOONGATE_HOME": str(self.store), "MOONGATE_DEVICE_LOCKS": str(self.locks)}
+        if self.database:
+            own["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = self.database
+        return kept | own | {"MOONGATE_DEVICE_SLOTS": str(SLOTS)}
 
     def moongate(self, *arguments: str) -> str:
         """Run a command to its end and return what it printed.
@@ -89,17 +99,26 @@ class Machine:
         """Return who holds each slot."""
         return holders(declared_slots(self.variables()), self.locks)
 
+    @property
+    def adapters(self) -> Path:
+        """Where finished trainings are."""
+        return self.store / "artifacts" / "train"
+
     def rerun(self, stage: str, changes: Sequence[str]) -> UUID:
         """Queue one stage of the first run."""
         first = list_runs(self.store)[-1].run_id
         return submit(f"rerun/{stage}", {"run": first, "overrides": list(changes)}).id
 
     def state(self, flow_run_id: UUID) -> str:
-        """Return the name of a flow run's state, as the UI shows it; empty when nobody answers."""
+        """Return the name of a flow run's state, as the UI shows it; empty when nobody can say."""
         try:
             with get_client(sync_client=True) as client:
                 state = client.read_flow_run(flow_run_id).state
         except TransportError:
+            return ""
+        except HTTPStatusError as error:
+            if not error.response.is_server_error:
+                raise
             return ""
         return (state.name or "") if state else ""
 
@@ -136,15 +155,14 @@ class Machine:
 
 
 @contextmanager
-def machine(folder: Path) -> Iterator[Machine]:
-    """Yield a machine that is up, and take it down afterwards."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    own = Machine(folder / "store", folder / "slots", port)
+def machine(folder: Path, database: str = "") -> Iterator[Machine]:
+    """Yield a machine that is up and has a run to repeat stages of, and take it down afterwards."""
+    own = Machine(folder / "store", folder / "slots", free_port(), database)
     # Prefect has read the environment of this process by now.
     with temporary_settings({PREFECT_API_URL: own.url}):
         try:
             own.up()
+            own.moongate("run", "-q", *(word for setting in SETTINGS for word in ("--set", setting)))
             yield own
         finally:
             own.moongate("down")

@@ -33,6 +33,9 @@ WORKER_SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     "PREFECT_LOGGING_EXTRA_LOGGERS": "moongate",
     "PREFECT_WORKER_QUERY_SECONDS": "5",
+    # A server whose database is away answers 500. Six tries more, with pauses that double, cover 100 seconds.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
     "MOONGATE_HUNG_AFTER_S": str(HUNG_AFTER_S),
     "DO_NOT_TRACK": "1",
 }

@@ -57,7 +57,7 @@ def holder_of(path: Path) -> Holder | None:
     """Return who holds the lock; None when nobody does.
 
     Raises:
-        StoreError: when the file is a link.
+        StoreError: when the file is a link, or another user keeps it to himself.
     """
     try:
         with os.fdopen(_opened(path, os.O_RDONLY), "r", encoding="utf-8") as stream:
@@ -73,9 +73,9 @@ def open_lock(path: Path) -> IO[str]:
     Whoever may write in the folder may take the lock, whatever the umask of who made the file.
 
     Raises:
-        StoreError: when the file is a link, which somebody may have laid so that another file is overwritten.
+        StoreError: when the file is a link, which somebody may have laid so that another file is overwritten;
+            or when another user keeps the file, or the folder, to himself.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         try:
             # Without O_CREAT: Linux refuses it for a file of another user in a folder that all may write.
@@ -144,6 +144,8 @@ def _read(stream: IO[str]) -> Holder:
 def _opened(path: Path, flags: int) -> int:
     try:
         return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise _closed(path) from error
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
@@ -157,13 +159,30 @@ def _opened(path: Path, flags: int) -> int:
 
 def _make(path: Path) -> None:
     with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except PermissionError as error:
+            raise _closed(path) from error
         try:
             shared_with = path.parent.stat().st_mode & _OTHERS_MAY_WRITE
             # Reading comes with writing: the holder is read from the file.
             os.fchmod(descriptor, os.fstat(descriptor).st_mode | shared_with | shared_with << 1)
         finally:
             os.close(descriptor)
+
+
+def _closed(path: Path) -> StoreError:
+    try:
+        why = f"it belongs to the user with id {path.lstat().st_uid} and may not be opened by others"
+    except OSError:
+        why = "its folder may not be entered or written by this user"
+    return StoreError(
+        "a lock cannot be taken",
+        where=str(path),
+        why=why,
+        fix="have its owner remove it, or let the folder, and the file, be writable for all who use it",
+    )
 
 
 def _not_ours(path: Path, why: str) -> StoreError:

@@ -62,11 +62,8 @@ def require_writable(folder: Path) -> None:
     Raises:
         StoreError: when they cannot.
     """
-    probe = folder / f".probe-{uuid4().hex}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        _probe(folder)
     except OSError as error:
         raise StoreError(
             "the store cannot be written",
@@ -75,6 +72,30 @@ def require_writable(folder: Path) -> None:
             fix="make it writable for you, or set MOONGATE_HOME to a folder that is; runs that are there can "
             "still be read (`moongate runs`, `show`, `why`, `diff`)",
         ) from error
+
+
+def require_output(folder: Path) -> None:
+    """Make `folder` when it is missing, and do nothing when files can be made in it.
+
+    Raises:
+        StoreError: when they cannot.
+    """
+    try:
+        _probe(folder)
+    except OSError as error:
+        raise StoreError(
+            "the folder for the result cannot be written",
+            where=str(folder.absolute()),
+            why=f"{error.strerror or error}; nothing was begun",
+            fix="make it writable for the user of this process, or name another folder as the output",
+        ) from error
+
+
+def _probe(folder: Path) -> None:
+    probe = folder / f".probe-{uuid4().hex}"
+    folder.mkdir(parents=True, exist_ok=True)
+    probe.touch()
+    probe.unlink()
 
 
 @contextmanager

@@ -59,8 +59,9 @@ def leased_device(wanted: str) -> Iterator[str]:
             yielded as it was asked for: loading a model on it explains what is wrong.
 
     Raises:
-        ConfigError: when the declared slots cannot be read.
-        StoreError: when the folder of the locks, or a lock, is one that somebody else has laid.
+        ConfigError: when the declared slots cannot be read, or the folder of the locks is a relative path.
+        StoreError: when the folder of the locks, or a lock, is one that somebody else has laid or keeps to
+            himself.
         StopError: when the process was asked to stop while it waited.
     """
     candidates = candidates_for(wanted)
@@ -113,9 +114,17 @@ def lease_folder() -> Path:
     share a device. $MOONGATE_DEVICE_LOCKS names another one, for users or containers that share devices.
 
     Raises:
+        ConfigError: when the path in $MOONGATE_DEVICE_LOCKS is relative.
         StoreError: when somebody else has made the one in /tmp, where everybody may.
     """
     if named := os.environ.get(FOLDER_VARIABLE):
+        if not Path(named).is_absolute():
+            raise ConfigError(
+                "the folder of device locks is a relative path",
+                where=FOLDER_VARIABLE,
+                why=f"it is {named!r}: processes that were started in different folders would share a device",
+                fix=f"give it from the root on, such as {FOLDER_VARIABLE}={Path(named).absolute()}",
+            )
         return Path(named)
     return own_folder(Path(f"/tmp/moongate-devices-{os.getuid()}"))
 

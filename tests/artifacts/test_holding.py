@@ -133,3 +133,28 @@ def test_a_lock_in_a_folder_of_ones_own_is_nobody_elses_to_take(everybodys: Path
     lock = everybodys / "devices" / "one.lock"
     assert succeeds_as(ALICE, lambda: take(lock))
     assert not succeeds_as(BOB, lambda: take(lock))
+
+
+@is_root
+def test_a_lock_that_another_user_keeps_to_himself_is_refused_with_its_owner(everybodys: Path) -> None:
+    lock = everybodys / "one.lock"
+    assert succeeds_as(ALICE, lambda: os.close(os.open(lock, os.O_CREAT, 0o600)))
+
+    def refused() -> None:
+        for use in (take, holder_of):
+            with pytest.raises(StoreError, match=f"it belongs to the user with id {ALICE}"):
+                use(lock)
+
+    assert succeeds_as(BOB, refused)
+
+
+@is_root
+def test_a_folder_that_another_user_keeps_to_himself_is_refused(everybodys: Path) -> None:
+    folder = everybodys / "devices"
+    assert succeeds_as(ALICE, lambda: folder.mkdir(mode=0o755))
+
+    def refused() -> None:
+        with pytest.raises(StoreError, match="may not be entered or written"):
+            take(folder / "one.lock")
+
+    assert succeeds_as(BOB, refused)

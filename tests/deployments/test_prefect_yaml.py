@@ -57,6 +57,13 @@ def test_every_deployment_reports_as_often_as_up_has_it_whoever_starts_the_worke
     assert {one["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for one in told} == {str(HEARTBEAT_S)}
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def test_no_run_holds_a_lease_of_the_server_which_would_end_it_when_the_server_is_away(
+    deployment: dict,
+) -> None:
+    assert "concurrency_limit" not in deployment
+
+
 def test_every_stage_has_a_deployment_and_where_a_stage_computes_or_may_follow_its_worker_has_a_device() -> (
     None
 ):

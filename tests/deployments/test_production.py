@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings.models.root import Settings
+from prefect.utilities.math import lower_clamp_multiple
 
 from flows.services.crew import CPU_POOL, GPU_POOL, SERVER_SETTINGS, WORKER_SETTINGS
 
@@ -57,6 +59,17 @@ def test_compose_has_the_settings_of_up_and_shares_the_folder_of_device_locks() 
             lock_folder = one["environment"]["MOONGATE_DEVICE_LOCKS"]
             assert f"devices:{lock_folder}" in one["volumes"]
             assert f"store:{one['environment']['MOONGATE_HOME']}" in one["volumes"]
+
+
+def test_workers_and_their_runs_try_a_server_whose_database_is_away_for_more_than_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in WORKER_SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    client = Settings().client
+    assert client.retry_extra_codes == {500}
+    pauses = sum(2.0**number for number in range(1, client.max_retries + 1))
+    assert pauses * lower_clamp_multiple(1 + client.retry_jitter_factor) > 60
 
 
 def test_every_volume_and_dependency_of_compose_is_there() -> None:
@@ -118,4 +131,8 @@ def test_the_kubernetes_template_is_valid_and_asks_for_one_gpu() -> None:
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "{{ gpus }}"
     assert variables["gpus"]["default"] == 1
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert variables["env"]["default"]["MOONGATE_HOME"] in mounts
+    environment = variables["env"]["default"]
+    assert environment["MOONGATE_HOME"] in mounts
+    # Those of a worker, which the cluster runs, are not for its runs.
+    of_runs = {name: value for name, value in WORKER_SETTINGS.items() if "WORKER" not in name}
+    assert of_runs.items() <= environment.items()

@@ -5,10 +5,13 @@ import socket
 import subprocess
 import sys
 import threading
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import torch
 
 from moongate import interruption
 from moongate.errors import ConfigError
@@ -40,6 +43,64 @@ def slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(leases, "cuda_devices", lambda: ())
     return tmp_path
+
+
+@dataclass(frozen=True)
+class Properties:
+    uuid: str
+
+
+class Host:
+    """What torch says on a host with two GPUs, the second of which is cut into two, as CUDA reads the pin."""
+
+    BY_WORD: ClassVar = {
+        **dict.fromkeys(("0", "GPU-a"), "a"),
+        **dict.fromkeys(("1", "GPU-b"), "b"),
+        "MIG-c": "c",
+        "MIG-d": "d",
+    }
+
+    def visible(self) -> list[str]:
+        if (words := os.environ.get("CUDA_VISIBLE_DEVICES")) is None:
+            return ["a", "b"]
+        # The first word that stands for no device hides itself and all that follow.
+        return [self.BY_WORD[word] for word in takewhile(self.BY_WORD.__contains__, words.split(","))]
+
+    def is_available(self) -> bool:
+        return bool(self.visible())
+
+    def device_count(self) -> int:
+        return len(self.visible())
+
+    def get_device_properties(self, index: int) -> Properties:
+        return Properties(self.visible()[index])
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [
+        (None, [("cuda:0", "GPU-a", "0"), ("cuda:1", "GPU-b", "1")]),
+        ("1,0", [("cuda:0", "GPU-b", "1"), ("cuda:1", "GPU-a", "0")]),
+        ("GPU-b", [("cuda:0", "GPU-b", "GPU-b")]),
+        ("GPU-b,GPU-a", [("cuda:0", "GPU-b", "GPU-b"), ("cuda:1", "GPU-a", "GPU-a")]),
+        ("MIG-d", [("cuda:0", "GPU-d", "MIG-d")]),
+        ("MIG-c,MIG-d", [("cuda:0", "GPU-c", "MIG-c"), ("cuda:1", "GPU-d", "MIG-d")]),
+        ("1,7,0", [("cuda:0", "GPU-b", "1")]),
+        ("1,-1,0", [("cuda:0", "GPU-b", "1")]),
+        ("-1", []),
+        ("", []),
+    ],
+)
+def test_cuda_devices_are_those_of_the_pin_in_its_order_known_by_their_uuid(
+    visible: str | None, devices: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host()
+    for name in ("is_available", "device_count", "get_device_properties"):
+        monkeypatch.setattr(torch.cuda, name, getattr(host, name))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert leases.cuda_devices() == tuple(Device(*one) for one in devices)
 
 
 def hold(how_long: str, **environment: str) -> subprocess.Popen[str]:
@@ -120,6 +181,13 @@ def test_the_folder_is_the_same_for_every_store_and_whatever_tmpdir_says(
     for variable in ("MOONGATE_HOME", "TMPDIR", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(variable, str(tmp_path))
     assert lease_folder() == before
+
+
+def test_a_relative_folder_is_refused_for_every_working_folder_would_have_its_own(slots: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOONGATE_DEVICE_LOCKS", "locks/devices")
+        with pytest.raises(ConfigError, match="is a relative path"), leased_device("cpu"):
+            pass
 
 
 def test_the_folder_in_tmp_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
