@@ -43,7 +43,7 @@ class Share:
 
 
 def _visible_devices() -> tuple[str, ...]:
-    """Return the words for this host's devices in CUDA_VISIBLE_DEVICES: GPUs, else declared slots, or none."""
+    """Return the words for this host's devices in CUDA_VISIBLE_DEVICES: GPUs, else declared slots."""
     # Imported late: a command that uses no engine does not wait for torch here.
     from moongate.models.devices import count_cuda_devices
 

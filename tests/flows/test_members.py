@@ -41,7 +41,11 @@ class MortalServer:
     def start(self) -> None:
         database = f"sqlite+aiosqlite:///{self._home / 'server.db'}"
         own = {"PREFECT_API_URL": self.url, "PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
-        own |= {"PREFECT_HOME": str(self._home), "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+        own |= {
+            "PREFECT_HOME": str(self._home),
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT__SERVER_FINAL": "1",
+        }
         with socket.create_server(("127.0.0.1", self._port)) as listener:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows.private_server", str(listener.fileno())],
