@@ -54,7 +54,8 @@ def side_by_side(fleet: Fleet, workplace: Workplace, members: Sequence[Member]) 
     """Hand each member to the workers; one whose workers die again and again costs no other."""
     begun = perf_counter()
     futures = [fleet.submit(perform_away, member=member, workplace=workplace) for member in members]
-    for number, (place, found) in enumerate(fleet.as_completed(futures), start=1):
+    ended = fleet.as_completed(futures)
+    for number, (place, found) in enumerate(ended, start=1):
         if isinstance(found, Exception):
             found = outcome_without_run(members[place], found, perf_counter() - begun)
         elif isinstance(found, BaseException):
@@ -78,14 +79,15 @@ def perform_member(member: Member, store: Store, patience: Patience = PATIENT) -
     that case everything is in the store, and the run is repeated from it.
     """
     started, begun = perf_counter(), datetime.now(UTC)
-    config, state = member.config, None
+    config = member.config
     if not isinstance(config, RunConfig):
         return outcome_without_run(member, config, perf_counter() - started)
+    state: State[RunRecord] | None = None
     try:
         state = outlasting(lambda: personalize(config, return_state=True), patience)
         finished = state.result()
     except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
-        record = state and _record_of(state, store, begun)
+        record = _record_of(state, store, begun) if state is not None else None
         if record is None:
             return outcome_without_run(member, error, perf_counter() - started)
         return outcome_of_failure(store, member, record, error)

@@ -63,6 +63,16 @@ SETTINGS = (
     "evaluate.batch_size=4",
     "evaluate.bootstrap_draws=100",
 )
+# Of the three runs of a batch, only the stage in which somebody is killed needs more than one batch.
+TINY = (
+    "prior.num_images=2",
+    "prior.steps=2",
+    "train.steps=2",
+    "invert.num_images=1",
+    "invert.steps=2",
+    "sample.steps=4",
+    "sample.class_images=2",
+)
 # How many threads compute a picture may show in its last bits.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 # So many files of a kind are named when something is wrong.
@@ -76,10 +86,12 @@ class Command:
 
     Attributes:
         words: it, without settings and engine.
+        settings: that it changes.
         prey: who is killed on an engine.
     """
 
     words: tuple[str, ...]
+    settings: tuple[str, ...]
     prey: Prey
 
 
@@ -136,8 +148,8 @@ def main(output: Output = FIGURES_FOLDER, set_: Set = None) -> None:
         place = Path(scratch)
         bench = Bench(place, output / "engines.log", write_settings(place, set_ or ()))
         commands = (
-            Command(("run",), Prey(frozenset({"prior", "invert", "sample", "evaluate"}))),
-            Command(("batch", str(write_subjects(place))), Prey(frozenset({"sample"}), STAGE_LOCKS)),
+            Command(("run",), (), Prey(frozenset({"prior", "invert", "sample", "evaluate"}))),
+            Command(("batch", str(write_subjects(place))), TINY, Prey(frozenset({"sample"}), STAGE_LOCKS)),
         )
         compared = list[Comparison]()
         with progress.track("engines", len(commands)) as advance:
@@ -178,7 +190,8 @@ class Bench:
 
     def _perform(self, command: Command, home: Path, options: Sequence[str], prey: Prey) -> Trial:
         environment = ENVIRONMENT | {"PREFECT_HOME": str(self.place / "prefect")}
-        words = (*command.words, "--preset", str(self.settings), *options)
+        changes = (word for change in command.settings for word in ("--set", change))
+        words = (*command.words, "--preset", str(self.settings), *changes, *options)
         return perform(words, home, self.log, environment, prey)
 
     def _home(self, command: Command, kind: str) -> Path:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -82,10 +83,11 @@ class Fleet:
         """
         ended = SimpleQueue[int]()
         for place, future in enumerate(futures):
-            future.add_done_callback(lambda _, place=place: ended.put(place))
+            future.add_done_callback(partial(_note, ended, place))
         for _ in futures:
             place = _next(ended)
-            yield place, self.outcome(futures[place])
+            outcome = self.outcome(futures[place])
+            yield place, outcome
 
     def await_all(self, futures: Sequence[PrefectFuture[R]], advance: Callable[[int], None]) -> None:
         """Wait for tasks; `advance` is told of each one that ends.
@@ -165,6 +167,10 @@ def without_devices(choice: EngineChoice, remedy: str) -> EngineError:
         why="tasks ask for one GPU each, and no worker has said that it has any",
         fix=remedy,
     )
+
+
+def _note(ended: SimpleQueue[int], place: int, _future: object) -> None:
+    ended.put(place)
 
 
 def _next(ended: SimpleQueue[int]) -> int:
