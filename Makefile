@@ -2,7 +2,7 @@
 # make up     set everything up and start a Prefect server and workers; .venv/bin/moongate down ends them
 # make test   set everything up and check everything
 # make setup  only set up; a second call does nothing
-# make verify measure again what the other pages of docs/ say, and a large model's memory (hours on 2 cores; goes on where it was stopped)
+# make verify measure again what the other pages of docs/ say, and a large model's memory (hours on 2 cores; goes on where it was stopped; adds the extras, needs a Chromium)
 # make bench  measure again what docs/performance.md says (goes on where it was stopped)
 
 VENV    := .venv
@@ -51,6 +51,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed
 
 verify: setup
+	$(BIN)/python -m pip install --quiet -c requirements.lock --no-build-isolation --editable '.[browser,dask,ray]'
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.base_model
 	$(BIN)/python -m benchmarks.inversion

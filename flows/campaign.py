@@ -115,10 +115,13 @@ def _kept(store: Store, kind: Kind, members: Sequence[Member]) -> Iterator[Journ
 
 
 def _perform_all(journal: Journal, members: Sequence[Member], perform: PerformAll) -> None:
-    """Have the members performed; note and announce what comes of each."""
+    """Have the members performed; note and announce what comes of each at once, and leave them in order."""
     for outcome in perform(members):
         journal.add(outcome)
         announce(MemberFinished.of(journal.campaign.campaign_id, outcome))
+    places = {member.name: place for place, member in enumerate(members)}
+    in_order = sorted(journal.campaign.outcomes, key=lambda outcome: places[outcome.name])
+    journal.campaign = replace(journal.campaign, outcomes=tuple(in_order))
 
 
 def _recommend(journal: Journal, gate: GateConfig, second: Sequence[Member], perform: PerformAll) -> None:

@@ -72,7 +72,11 @@ class EngineKind(StrEnum):
 
 Engine = Annotated[
     EngineKind,
-    typer.Option("--engine", envvar="MOONGATE_ENGINE", help="Work here, or on workers of a cluster."),
+    typer.Option(
+        "--engine",
+        envvar="MOONGATE_ENGINE",
+        help="Work here, or on workers of a cluster; on a CPU, OMP_NUM_THREADS shows in the last bits.",
+    ),
 ]
 EngineAddress = Annotated[
     str | None,
@@ -83,7 +87,10 @@ EngineAddress = Annotated[
 EngineDevices = Annotated[
     int,
     typer.Option(
-        metavar="N", min=0, help="Workers, a device each; 0 = as many as the cluster or this host has."
+        metavar="N",
+        min=0,
+        help="Workers to start, a device each; with an address, only how many shards a stage of a run is "
+        "divided into. 0 = as many as the cluster or this host has.",
     ),
 ]
 WHICH_RUN = "Id of a run, a part of it, or `last`."

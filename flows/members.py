@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.engines.choice import EngineChoice
 from flows.engines.fleet import Fleet, opened
+from flows.outages import PATIENT, Patience, outlasting
 from flows.personalize import personalize
 from moongate.artifacts.store import Store
 from moongate.campaign.members import Member
@@ -23,7 +24,7 @@ from tasks.workplace import Workplace
 
 _log = logging.getLogger("moongate.campaign")
 
-# Yields the outcome of each member in their order, as soon as it is there.
+# Yields the outcome of each member as soon as it is there: whichever ends first comes first.
 PerformAll = Callable[[Sequence[Member]], Iterator[Outcome]]
 
 
@@ -53,13 +54,13 @@ def side_by_side(fleet: Fleet, workplace: Workplace, members: Sequence[Member]) 
     """Hand each member to the workers; one whose workers die again and again costs no other."""
     begun = perf_counter()
     futures = [fleet.submit(perform_away, member=member, workplace=workplace) for member in members]
-    for number, (member, future) in enumerate(zip(members, futures, strict=True), start=1):
-        found = fleet.outcome(future)
+    ended = fleet.as_completed(futures)
+    for number, (place, found) in enumerate(ended, start=1):
         if isinstance(found, Exception):
-            found = outcome_without_run(member, found, perf_counter() - begun)
+            found = outcome_without_run(members[place], found, perf_counter() - begun)
         elif isinstance(found, BaseException):
             raise found
-        _log.info("%d of %d  %s", number, len(members), member.name)
+        _log.info("%d of %d done  %s", number, len(members), found.name)
         yield _told(found)
 
 
@@ -70,16 +71,23 @@ def perform_away(member: Member, workplace: Workplace) -> Outcome:
         return perform_member(member, Store.from_environment())
 
 
-def perform_member(member: Member, store: Store) -> Outcome:
-    """Run a member as a flow, and return what came of it whatever that is."""
+def perform_member(member: Member, store: Store, patience: Patience = PATIENT) -> Outcome:
+    """Run a member as a flow, and return what came of it whatever that is.
+
+    While the Prefect server is out of reach it is waited for: what failed within a run comes back in the
+    state, so what is raised tells that the run could not be entered there, or its end not be reported. In
+    that case everything is in the store, and the run is repeated from it.
+    """
     started, begun = perf_counter(), datetime.now(UTC)
-    if not isinstance(member.config, RunConfig):
-        return outcome_without_run(member, member.config, perf_counter() - started)
-    state = personalize(member.config, return_state=True)
+    config = member.config
+    if not isinstance(config, RunConfig):
+        return outcome_without_run(member, config, perf_counter() - started)
+    state: State[RunRecord] | None = None
     try:
+        state = outlasting(lambda: personalize(config, return_state=True), patience)
         finished = state.result()
     except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
-        record = _record_of(state, store, begun)
+        record = _record_of(state, store, begun) if state is not None else None
         if record is None:
             return outcome_without_run(member, error, perf_counter() - started)
         return outcome_of_failure(store, member, record, error)

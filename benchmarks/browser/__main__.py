@@ -4,8 +4,7 @@
 
 `moongate up` starts a server and workers of its own, and the nightly schedule, moved to a minute that comes
 soon, performs a small run twice; the browser then asserts what people are promised to see. It needs Chromium
-and `moongate[browser]`, says so and does nothing where one of them is missing, and ends with status 1 when
-something is not displayed.
+and the extra `browser`, and ends with status 1 when one of them is missing or something is not displayed.
 """
 
 import sys
@@ -68,8 +67,7 @@ def main(
     try:
         find_browser()
     except NoBrowserError as absent:
-        typer.echo(f"skipped: {absent}", err=True)
-        return
+        sys.exit(f"not done: {absent}")
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, machine(Path(scratch)) as own:
         pictures = write_subject(SUBJECT, Path(scratch) / "subject")

@@ -1,4 +1,4 @@
-"""One run on an engine, with a worker killed in every stage that is divided."""
+"""One command on an engine, with a worker killed in the stages that were chosen for it."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.engines.workers import Finished, Worker, finished_batches, workers
+from benchmarks.engines.workers import SHARD_LOCKS, Finished, Worker, finished_batches, workers
 from moongate.artifacts.digests import file_digest
 from moongate.artifacts.manifest import MANIFEST_NAME, relative_files
 from moongate.errors import StoreError
@@ -39,17 +39,43 @@ class Strike:
 
 
 @dataclass(frozen=True)
+class Prey:
+    """Whose process is killed once, after its first batch: a worker in each of `stages`.
+
+    Attributes:
+        stages: verbs.
+        locks: which locks such a worker holds.
+    """
+
+    stages: frozenset[str] = frozenset()
+    locks: str = SHARD_LOCKS
+
+    def find(self, home: Path, struck: frozenset[str]) -> Worker | None:
+        """Return a worker that has finished a batch of a stage where nobody was killed yet."""
+        left = self.stages - struck
+        for worker in workers(home, self.locks) if left else ():
+            if worker.stage in left and finished_batches(home, worker.stage, worker.digest):
+                return worker
+        return None
+
+
+@dataclass(frozen=True)
 class Trial:
-    """A finished run. `wall_s` is the command's, its start and that of the cluster included."""
+    """A finished command. `wall_s` is its own, its start and that of the cluster included."""
 
     strikes: tuple[Strike, ...]
     wall_s: float
 
+    @property
+    def struck(self) -> frozenset[str]:
+        """The stages in which somebody was killed."""
+        return frozenset(strike.worker.stage for strike in self.strikes)
+
 
 def perform(
-    arguments: tuple[str, ...], home: Path, log: Path, environment: dict[str, str], kill_in: frozenset[str]
+    arguments: tuple[str, ...], home: Path, log: Path, environment: dict[str, str], prey: Prey
 ) -> Trial:
-    """Run the command, and kill a worker once in every stage of `kill_in`, after its first batch.
+    """Run the command, and kill whom `prey` describes meanwhile.
 
     Raises:
         StoreError: when the command fails.
@@ -65,7 +91,7 @@ def perform(
         while process.poll() is None:
             for strike in strikes:
                 strike.look(home)
-            if (worker := _victim(home, kill_in - {one.worker.stage for one in strikes})) is not None:
+            if worker := prey.find(home, frozenset(one.worker.stage for one in strikes)):
                 worker.kill()
                 strikes.append(Strike(worker, finished_batches(home, worker.stage, worker.digest)))
             time.sleep(POLL_S)
@@ -84,14 +110,6 @@ def differences(reference: Path, home: Path) -> tuple[tuple[str, ...], int]:
     ours, theirs = dict(_files(home)), dict(_files(reference))
     names = ours.keys() | theirs.keys()
     return tuple(sorted(name for name in names if ours.get(name) != theirs.get(name))), len(names)
-
-
-def _victim(home: Path, stages: frozenset[str]) -> Worker | None:
-    """Return a worker that has finished a batch of a stage where nobody was killed yet."""
-    for worker in workers(home) if stages else ():
-        if worker.stage in stages and finished_batches(home, worker.stage, worker.digest):
-            return worker
-    return None
 
 
 def _files(home: Path) -> Iterator[tuple[str, str]]:

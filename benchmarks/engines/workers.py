@@ -1,4 +1,4 @@
-"""Finding the process that computes a shard: the one that holds the shard's lock."""
+"""Finding the process that computes a stage or a shard of it: the one that holds the lock."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,8 @@ from signal import SIGKILL
 
 _HELD = Path("/proc/locks")
 _PARTS = 8
+SHARD_LOCKS = "*.*-of-*.lock"
+STAGE_LOCKS = "*-*.lock"
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Worker:
-    """A process that computes a shard of a stage instance."""
+    """A process that computes a stage instance, or a shard of it."""
 
     pid: int
     stage: str
@@ -31,10 +33,10 @@ class Worker:
         os.kill(self.pid, SIGKILL)
 
 
-def workers(home: Path) -> Iterator[Worker]:
-    """Yield the processes that compute a shard just now."""
+def workers(home: Path, locks: str = SHARD_LOCKS) -> Iterator[Worker]:
+    """Yield the processes that compute shards just now; or whole stages, by `STAGE_LOCKS`."""
     holders = dict(_lock_holders())
-    for lock in (home / "locks").glob("*.*-of-*.lock"):
+    for lock in (home / "locks").glob(locks):
         if pid := holders.get(lock.stat().st_ino):
             stage, _, digest = lock.name.partition(".")[0].partition("-")
             yield Worker(pid, stage, digest)

@@ -40,9 +40,7 @@ def axe_source() -> str:
     try:
         import axe_playwright_python
     except ImportError as error:
-        raise NoBrowserError(
-            "axe-core is not installed: pip install 'moongate[browser]' installs it"
-        ) from error
+        raise NoBrowserError("axe-core is not installed: pip install -e '.[browser]' installs it") from error
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 

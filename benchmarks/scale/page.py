@@ -266,16 +266,18 @@ def _engines(path: Path) -> Iterator[str]:
     yield "## A killed worker costs its task\n"
     yield _paragraph(
         """A run on two workers of a local cluster, one of them killed (SIGKILL) in every stage that is
-        divided, in the middle of its shard; then every file of every artifact is compared with those of the
-        same run without an engine. `python -m benchmarks.engines` does it."""
+        divided, in the middle of its shard; and a batch of three subjects, side by side on two workers, one
+        of them killed while it draws pictures. Every command ends well, and every file of every artifact is
+        compared with those of the same command without an engine. `python -m benchmarks.engines` does it."""
     )
     if not path.is_file():
         yield "Not measured yet.\n"
         return
-    yield "| engine | worker killed in | batches finished by then | done again | files compared | differing |"
-    yield "|---|---|--:|--:|--:|--:|"
+    titles = ("engine", "command", "worker killed in", "batches finished by then", "done again")
+    yield f"| {' | '.join(titles)} | files compared | differing |"
+    yield "|---|---|---|--:|--:|--:|--:|"
     for row in pq.read_table(path).to_pylist():
-        names = ("engine", "stage", "kept", "again", "compared", "differing")
+        names = ("engine", "command", "stage", "kept", "again", "compared", "differing")
         yield "| " + " | ".join(str(row[name]) for name in names) + " |"
     yield ""
 

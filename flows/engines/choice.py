@@ -11,18 +11,26 @@ Kind = Literal["local", "dask", "ray"]
 
 
 class EngineChoice(BaseModel):
-    """Where stages are performed. None of it changes a result."""
+    """Where stages are performed.
+
+    None of it changes a result, but for the last bits of what a CPU computes with another number of threads.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Kind = Field(
-        "local", description="local: in this process; dask, ray: on workers with a device each."
+        "local",
+        description="local: in this process; dask, ray: on workers with a device each. On a CPU the number "
+        "of threads shows in the last bits: OMP_NUM_THREADS makes it the same everywhere.",
     )
     address: str | None = Field(
         None, description="A running cluster, such as tcp://host:8786 or ray://host:10001; none = start one."
     )
     devices: int = Field(
-        0, ge=0, description="Workers with a device each; 0 = as many as the cluster or this host has."
+        0,
+        ge=0,
+        description="Workers to start, with a device each, or shards of a stage on a running cluster, which "
+        "uses all its workers; 0 = as many as the cluster or this host has.",
     )
 
 
@@ -57,5 +65,5 @@ def require_installed(choice: EngineChoice) -> None:
             f"the engine {choice.kind} is not installed",
             where=f"--engine {choice.kind}",
             why=f"the package prefect-{choice.kind} is missing",
-            fix=f"pip install 'moongate[{choice.kind}]'",
+            fix=f"in Moongate's folder: .venv/bin/pip install -c requirements.lock -e '.[{choice.kind}]'",
         )

@@ -85,7 +85,7 @@ class Spread:
         label = f"{verb} {role}, shards on {self.fleet.kind}"
         with current_progress().track(label, len(parts)) as advance:
             futures = [self.fleet.submit(shard, part=part, **common) for part in parts]
-            self.fleet.results(futures, advance)
+            self.fleet.await_all(futures, advance)
 
 
 @contextmanager

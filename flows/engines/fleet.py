@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -73,17 +75,30 @@ class Fleet:
             except Exception as error:  # noqa: BLE001 - each engine has exceptions of its own for it
                 return _lost(self.kind, error)
 
-    def results(self, futures: Sequence[PrefectFuture[R]], advance: Callable[[int], None]) -> list[R]:
-        """Wait for tasks and return what they give, in order; `advance` is told of each.
+    def as_completed(self, futures: Sequence[PrefectFuture[R]]) -> Iterator[tuple[int, R | BaseException]]:
+        """Yield the place of each task in `futures` and its outcome, as soon as it has one.
 
         Raises:
-            EngineError, StopError, Exception: as `result` does.
+            StopError: when this process was asked to stop.
         """
-        found = []
-        for future in futures:
-            found.append(self.result(future))
+        ended = SimpleQueue[int]()
+        for place, future in enumerate(futures):
+            future.add_done_callback(partial(_note, ended, place))
+        for _ in futures:
+            place = _next(ended)
+            outcome = self.outcome(futures[place])
+            yield place, outcome
+
+    def await_all(self, futures: Sequence[PrefectFuture[R]], advance: Callable[[int], None]) -> None:
+        """Wait for tasks; `advance` is told of each one that ends.
+
+        Raises:
+            EngineError, StopError, Exception: as `result` does, for the first that has not ended well.
+        """
+        for _, outcome in self.as_completed(futures):
+            if isinstance(outcome, BaseException):
+                raise outcome
             advance(1)
-        return found
 
 
 @contextmanager
@@ -124,12 +139,23 @@ def _is_this_host(address: str) -> bool:
 
 
 def unreachable(choice: EngineChoice, error: Exception) -> EngineError:
-    """Return the error of a cluster that does not answer."""
+    """Return the error of a running cluster that does not answer."""
     return EngineError(
         f"the {choice.kind} cluster cannot be used",
-        where=choice.address or "a cluster of this host",
+        where=str(choice.address),
         why=f"{type(error).__name__}: {error}",
         fix="check that it runs and that this host reaches it; without an address one is started here",
+    )
+
+
+def not_started(choice: EngineChoice, error: Exception) -> EngineError:
+    """Return the error of a cluster that was to last as long as the command."""
+    return EngineError(
+        f"a {choice.kind} cluster could not be started on this host",
+        where=f"--engine {choice.kind}",
+        why=f"{type(error).__name__}: {error}",
+        fix="free memory or room in the temporary folder if they are short, or name a running cluster: "
+        "--engine-address",
     )
 
 
@@ -141,6 +167,18 @@ def without_devices(choice: EngineChoice, remedy: str) -> EngineError:
         why="tasks ask for one GPU each, and no worker has said that it has any",
         fix=remedy,
     )
+
+
+def _note(ended: SimpleQueue[int], place: int, _future: object) -> None:
+    ended.put(place)
+
+
+def _next(ended: SimpleQueue[int]) -> int:
+    """Wait in pieces, so that a request to stop is heard."""
+    while True:
+        interruption.heed()
+        with suppress(Empty):
+            return ended.get(timeout=_POLL_S)
 
 
 def _lost(kind: str, error: Exception) -> MoongateError:

@@ -25,6 +25,7 @@ def dask_fleet(choice: EngineChoice) -> Iterator[Fleet]:
     """Connect to the scheduler at the engine's address, or start one with a worker a device.
 
     Raises:
+        ConfigError: when this host shows fewer devices than were asked for.
         EngineError: when the cluster cannot be reached, or no worker has the resource GPU.
     """
     with dask.config.set(_SETTINGS), _runner(choice) as runner:

@@ -26,13 +26,13 @@ def test_the_schedule_that_is_moved_is_one_of_the_deployment() -> None:
     assert SLUG in [schedule["slug"] for schedule in mine["schedules"]]
 
 
-def test_where_there_is_no_browser_it_says_so_and_does_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_where_there_is_no_browser_it_says_so_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(VARIABLE, raising=False)
-    command.main(tmp_path / "pictures", tmp_path)
-    assert capsys.readouterr().err.startswith("skipped: no Chromium was found on PATH")
+    with pytest.raises(SystemExit, match="not done: no Chromium was found on PATH"):
+        command.main(tmp_path / "pictures", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ def test_a_missing_extra_is_one_error_with_the_line_that_installs_it(kind) -> No
         return
     with pytest.raises(ConfigError, match="not installed") as caught:
         engine_choice(kind, None, 2)
-    assert caught.value.fix == f"pip install 'moongate[{kind}]'"
+    assert caught.value.fix.endswith(f".venv/bin/pip install -c requirements.lock -e '.[{kind}]'")
 
 
 def test_an_address_without_an_engine_is_refused() -> None:

@@ -36,6 +36,7 @@ def draw(
     prefect_server: None, tiny_sd1: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[EngineChoice], Store]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("MOONGATE_DEVICE_SLOTS", raising=False)
     inputs = SampleInputs(
         BaseSource(tiny_sd1, "tiny"), "float32", SubjectConfig(class_noun="duck"), 0, PROMPTS
     )
