@@ -97,8 +97,9 @@ def looked_at(own: Machine, overrides: Sequence[str], images: Path) -> list[Sigh
 def look_at_runs(visitor: Visitor, first: UUID, again: UUID, subject: str, images: Path) -> None:
     """The page of a run says how it went and has the core's log; that of a repeated one says Cached."""
     visitor.open("run", f"/runs/flow-run/{first}")
-    visitor.expect_text(f"{subject} until record", "Completed", "ingest    train        done in")
+    visitor.expect_text(f"{subject} until record", "Completed", "auto-scheduled")
     visitor.keep(images / "prefect-run.png")
+    visitor.expect_text_further_down("ingest    train        done in")
     visitor.open("repeated run", f"/runs/flow-run/{again}")
     visitor.press("Task Runs")
     visitor.expect_text("Cached")

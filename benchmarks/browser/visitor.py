@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300
 WIDTH, HEIGHT = 1360, 900
+SCROLLS, DRAWN_MS = 60, 250
 MAX_PICTURE_BYTES = 150_000
 
 
@@ -61,6 +62,17 @@ class Visitor:
         """Note whether each text becomes visible."""
         for text in texts:
             self._note(text, displayed=self._comes(self._page.get_by_text(text).first.wait_for))
+
+    def expect_text_further_down(self, text: str) -> None:
+        """Note whether a text comes into view when one scrolls: a long list draws only the lines in view."""
+        wanted = self._page.get_by_text(text).first
+        self._page.mouse.move(WIDTH * 0.6, HEIGHT * 0.85)
+        for _ in range(SCROLLS):
+            if wanted.is_visible():
+                break
+            self._page.mouse.wheel(0, HEIGHT / 3)
+            self._page.wait_for_timeout(DRAWN_MS)
+        self._note(text, displayed=wanted.is_visible())
 
     def expect_picture(self, min_width: int) -> None:
         """Note whether a picture of at least so many pixels is displayed."""
