@@ -84,16 +84,16 @@ def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: 
 def _prepare_workers(screen: "Console", around: "Surroundings", project: Path) -> None:
     from flows.services.conduct import end_stale_workers
     from flows.services.presence import start_present_workers
-    from flows.services.slots import adopt_slots, remember_slots
+    from flows.services.slots import adopted_slots, remember_slots
     from moongate.models.leases import visible_devices
 
-    adopt_slots(around.store)
-    devices = visible_devices()
-    remember_slots(around.store)
-    for name in end_stale_workers(around.place, devices):
-        screen.print(f"ended        {name}", highlight=False)
-    with screen.status("Starting the workers"):
-        started = start_present_workers(around, devices, project)
+    with adopted_slots(around.store):
+        devices = visible_devices()
+        remember_slots(around.store)
+        for name in end_stale_workers(around.place, devices):
+            screen.print(f"ended        {name}", highlight=False)
+        with screen.status("Starting the workers"):
+            started = start_present_workers(around, devices, project)
     for worker in started:
         screen.print(f"started      {worker.purpose}", highlight=False)
 
@@ -104,13 +104,13 @@ def status(as_json: Json = False) -> None:
     Example: moongate status
     """
     from flows.services.report import machine_report
-    from flows.services.slots import adopt_slots
+    from flows.services.slots import adopted_slots
     from flows.terminal import console
     from moongate.artifacts.store import Store
 
     root = Store.from_environment().root
-    adopt_slots(root)
-    report = machine_report(root)
+    with adopted_slots(root):
+        report = machine_report(root)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
         return

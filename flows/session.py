@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 
 from flows.front_ends import FrontEnd
 from flows.server import prefect_api, wait_until_healthy
-from flows.services.slots import adopt_slots
+from flows.services.slots import adopted_slots
 from moongate.artifacts.room import require_room
 from moongate.artifacts.store import Store
 
@@ -25,10 +25,9 @@ def session(front: FrontEnd) -> Iterator[None]:
         ConfigError: when the Prefect API does not answer.
     """
     store = Store.from_environment()
-    adopt_slots(store.root)
     store.require_writable()
     require_room(store.root, DATABASE_BYTES, "the records of a run")
-    with prefect_api(store.root) as api:
+    with adopted_slots(store.root), prefect_api(store.root) as api:
         with front.starting():
             # Takes as long as the private server does, so both at once.
             import tasks.policies  # noqa: F401 - the most of what flows import

@@ -34,6 +34,17 @@ def tiny_model(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _declares_no_slots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the tiny run's store declares for the whole session from tests that do not ask for it.
+
+    Which tests come after it in a process depends on how files are handed out.
+    """
+    if "home" not in request.fixturenames:
+        for name in ("MOONGATE_HOME", "MOONGATE_DEVICE_SLOTS", "MOONGATE_DEVICE_LOCKS"):
+            monkeypatch.delenv(name, raising=False)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep Prefect away from the developer's own: it reads these when it is first imported."""
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:

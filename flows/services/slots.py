@@ -5,6 +5,8 @@ compute on it beside those who hold a slot.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flows.services.crew import services_place
@@ -21,12 +23,18 @@ def remember_slots(store: Path) -> None:
         file.write_text(declared + "\n", encoding="utf-8")
 
 
-def adopt_slots(store: Path) -> None:
-    """Let this process declare what was written down, unless its environment declares something itself."""
-    try:
-        os.environ.setdefault(SLOTS_VARIABLE, _file(store).read_text(encoding="utf-8").strip())
-    except FileNotFoundError:
+@contextmanager
+def adopted_slots(store: Path) -> Iterator[None]:
+    """Declare what was written down to this process within, unless its environment declares something."""
+    written = _file(store)
+    if SLOTS_VARIABLE in os.environ or not written.exists():
+        yield
         return
+    os.environ[SLOTS_VARIABLE] = written.read_text(encoding="utf-8").strip()
+    try:
+        yield
+    finally:
+        os.environ.pop(SLOTS_VARIABLE, None)
 
 
 def forget_slots(services: Path) -> None:

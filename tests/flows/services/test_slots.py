@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from flows.services.conduct import end_all, place_of
-from flows.services.slots import adopt_slots, remember_slots
+from flows.services.slots import adopted_slots, remember_slots
 from moongate.models.leases import SLOTS_VARIABLE, visible_devices
 
 
@@ -25,14 +25,16 @@ def test_slots_that_up_was_told_of_are_there_in_a_shell_that_does_not_declare_an
     monkeypatch.delenv(SLOTS_VARIABLE)
     assert seen() == []
     remember_slots(tmp_path)
-    adopt_slots(tmp_path)
-    assert seen() == ["slot-0", "slot-1"]
+    with adopted_slots(tmp_path):
+        assert seen() == ["slot-0", "slot-1"]
+    assert seen() == []
 
 
 def test_what_a_shell_declares_itself_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remember_slots(tmp_path)
     monkeypatch.setenv(SLOTS_VARIABLE, "1")
-    adopt_slots(tmp_path)
+    with adopted_slots(tmp_path):
+        assert seen() == ["slot-0"]
     assert seen() == ["slot-0"]
 
 
@@ -40,5 +42,5 @@ def test_slots_are_forgotten_with_the_services(tmp_path: Path, monkeypatch: pyte
     remember_slots(tmp_path)
     end_all(place_of(tmp_path))
     monkeypatch.delenv(SLOTS_VARIABLE)
-    adopt_slots(tmp_path)
-    assert seen() == []
+    with adopted_slots(tmp_path):
+        assert seen() == []
