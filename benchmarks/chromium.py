@@ -28,7 +28,9 @@ def find_browser() -> str:
             f"no Chromium was found on PATH: install one (apt install chromium), or name it in ${VARIABLE}"
         )
     if find_spec("playwright") is None:
-        raise NoBrowserError("playwright is not installed: pip install -e '.[browser]' installs it")
+        raise NoBrowserError(
+            "playwright is not installed: pip install -c requirements.lock -e '.[browser]' installs it"
+        )
     return found
 
 

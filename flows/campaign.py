@@ -51,15 +51,12 @@ def batch(
         overrides: settings such as `train.steps=10`, which win over a subject's own.
         engine: local: one subject after the other; dask, ray: side by side on workers.
     """
-    members = subject_members(Path(folder), config, overrides)
     store = Store.from_environment()
-    with (
-        outliving_readers(),
-        turn_of_deployed(store, "batch"),
-        performing(engine) as perform,
-        _kept(store, "batch", members) as journal,
-    ):
-        _perform_all(journal, members, perform)
+    with outliving_readers(), turn_of_deployed(store, "batch"):
+        # Listed when its turn has come: what was added meanwhile belongs to it.
+        members = subject_members(Path(folder), config, overrides)
+        with performing(engine) as perform, _kept(store, "batch", members) as journal:
+            _perform_all(journal, members, perform)
     return _closed(journal.campaign, store, config)
 
 

@@ -67,7 +67,8 @@ def print_campaign(screen: Console, campaign: Campaign, folder: Path) -> None:
         screen.print(f"{take}{recommended.reason}", markup=False, highlight=False)
         screen.print(recommended.confirmation, "", markup=False, highlight=False)
     screen.print(f"{campaign.kind}  {campaign.campaign_id}: {campaign.summary}", highlight=False)
-    screen.print(f"pictures  {folder}", highlight=False, soft_wrap=True)
+    what = "pictures" if campaign.state == "finished" else "record"
+    screen.print(f"{what}  {folder}", highlight=False, soft_wrap=True)
 
 
 def outcome_table(outcomes: Sequence[Outcome], width: int) -> Table:

@@ -68,10 +68,10 @@ def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: 
     from flows.services.installation import install
 
     if around.ours:
-        if not host.startswith("127.") and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-            screen.print(_OPEN, style="yellow", highlight=False)
         with screen.status("Starting the server"):
             started = start_server(around, host, port, project)
+        if started and not _is_own(host) and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+            screen.print(_OPEN, style="yellow", highlight=False)
         screen.print(f"server       {'started' if started else 'was running'}", highlight=False)
     else:
         wait_until_healthy(Api(around.url, private=False))
@@ -79,6 +79,11 @@ def _prepare_server(screen: "Console", around: "Surroundings", host: str, port: 
     with screen.status("Applying the deployments"):
         applied = install(project, around.place.folder)
     screen.print(f"deployments  {'applied' if applied else 'were applied'}", highlight=False)
+
+
+def _is_own(host: str) -> bool:
+    """Tell whether only this machine reaches an address to listen at."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _prepare_workers(screen: "Console", around: "Surroundings", project: Path) -> None:

@@ -208,13 +208,13 @@ class CampaignFinished(Event):
     event: Literal["campaign_finished"] = "campaign_finished"
     campaign_id: str
     kind: Literal["batch", "sweep"]
-    state: Literal["finished", "interrupted"]
+    state: Literal["finished", "interrupted"] = "finished"
     completed: int
     failed: int
     recommended: str | None = Field(description="Of a sweep: the settings to take; null when none is good.")
     reason: str = Field(description="Why those; or what the nearest settings lack.")
     confirmation: str = Field(description="What a second seed says of them.")
-    second: SecondRun | None = Field(description="The run with that seed; null when there was none.")
+    second: SecondRun | None = Field(None, description="The run with that seed; null when there was none.")
     folder: str = Field(description="Where table, plot and samples are.")
 
     @classmethod

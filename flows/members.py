@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.engines.choice import EngineChoice
 from flows.engines.fleet import Fleet, opened
-from flows.outages import PATIENT, Patience, outlasting
+from flows.outages import PATIENT, LostServerError, Patience, outlasting
 from flows.personalize import personalize
 from moongate.artifacts.store import Store
 from moongate.campaign.members import Member
@@ -56,7 +56,7 @@ def side_by_side(fleet: Fleet, workplace: Workplace, members: Sequence[Member]) 
     futures = [fleet.submit(perform_away, member=member, workplace=workplace) for member in members]
     ended = fleet.as_completed(futures)
     for number, (place, found) in enumerate(ended, start=1):
-        if isinstance(found, Exception):
+        if isinstance(found, Exception) and not isinstance(found, LostServerError):
             found = outcome_without_run(members[place], found, perf_counter() - begun)
         elif isinstance(found, BaseException):
             raise found
@@ -77,6 +77,9 @@ def perform_member(member: Member, store: Store, patience: Patience = PATIENT) -
     While the Prefect server is out of reach it is waited for: what failed within a run comes back in the
     state, so what is raised tells that the run could not be entered there, or its end not be reported. In
     that case everything is in the store, and the run is repeated from it.
+
+    Raises:
+        LostServerError: when it stays out of reach, and so for every member that is still to come.
     """
     started, begun = perf_counter(), datetime.now(UTC)
     config = member.config
@@ -86,6 +89,8 @@ def perform_member(member: Member, store: Store, patience: Patience = PATIENT) -
     try:
         state = outlasting(lambda: personalize(config, return_state=True), patience)
         finished = state.result()
+    except LostServerError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever ended one run, the others go on
         record = _record_of(state, store, begun) if state is not None else None
         if record is None:

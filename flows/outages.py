@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from httpx import HTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
+from flows.refusals import passes
 from moongate import interruption
 from moongate.errors import ConfigError
 from tasks.transience import is_lost_connection
@@ -15,6 +17,10 @@ from tasks.transience import is_lost_connection
 R = TypeVar("R")
 _POLL_S = 0.5
 _log = logging.getLogger("moongate.server")
+
+
+class LostServerError(ConfigError):
+    """The Prefect server has been out of reach for longer than it is waited for."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,10 @@ PATIENT = Patience()
 
 
 def outlasting(call: Callable[[], R], patience: Patience = PATIENT) -> R:
-    """Return what `call` gives, calling again as long as the connection to the server is lost.
+    """Return what `call` gives, calling again as long as the server does not answer, or is in trouble itself.
 
     Raises:
-        ConfigError: when it stays lost.
+        LostServerError: when it stays so.
         StopError: when the process was asked to stop while it waited.
         Exception: whatever else `call` raises.
     """
@@ -48,7 +54,8 @@ def outlasting(call: Callable[[], R], patience: Patience = PATIENT) -> R:
         try:
             return call()
         except Exception as error:
-            if not is_lost_connection(error):
+            in_trouble = isinstance(error, HTTPStatusError) and passes(error)
+            if not (in_trouble or is_lost_connection(error)):
                 raise
             now = time.monotonic()
             lost_at = now if lost_at is None else lost_at
@@ -68,8 +75,8 @@ def _pause(seconds: float) -> None:
         time.sleep(min(_POLL_S, left))
 
 
-def _lost(error: Exception, seconds: float) -> ConfigError:
-    return ConfigError(
+def _lost(error: Exception, seconds: float) -> LostServerError:
+    return LostServerError(
         "the Prefect server was lost",
         where=str(PREFECT_API_URL.value()),
         why=f"no answer for {seconds:.0f} s: {type(error).__name__}: {error}",

@@ -40,7 +40,9 @@ def axe_source() -> str:
     try:
         import axe_playwright_python
     except ImportError as error:
-        raise NoBrowserError("axe-core is not installed: pip install -e '.[browser]' installs it") from error
+        raise NoBrowserError(
+            "axe-core is not installed: pip install -c requirements.lock -e '.[browser]' installs it"
+        ) from error
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 

@@ -39,7 +39,8 @@ def is_held(path: Path) -> bool:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):
+        # What another user keeps to himself is his to give up.
         return True
     return False
 

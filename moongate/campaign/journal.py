@@ -1,6 +1,7 @@
 """The record of a campaign that goes on, written after every member: a stopped one leaves what is done."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,9 @@ from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_lock, write_campaign
 from moongate.errors import StoreError
 
+WRITING_SHARE = 20
+"""At most one twentieth of a campaign's time is spent on writing what came of it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -20,11 +24,19 @@ class Journal:
 
     def __init__(self, store: Store, campaign: Campaign) -> None:
         self._store = store
+        self._next_at = 0.0
         self.campaign = campaign
 
     def add(self, outcome: Outcome) -> None:
-        """Note what came of the next member."""
-        self._note(replace(self.campaign, outcomes=(*self.campaign.outcomes, outcome)))
+        """Note what came of the next member.
+
+        Where very many end one after another, not each is written at once: a record of thousands takes
+        seconds, and the members wait for it.
+        """
+        self.campaign = replace(self.campaign, outcomes=(*self.campaign.outcomes, outcome))
+        if (begun := time.monotonic()) >= self._next_at:
+            self._note(self.campaign)
+            self._next_at = begun + WRITING_SHARE * (time.monotonic() - begun)
 
     def recommend(self, recommendation: Recommendation) -> None:
         """Note which setting to take, or what a second seed says of it."""

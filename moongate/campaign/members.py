@@ -11,6 +11,7 @@ from moongate.report.verdict import NO_REAL_PICTURES
 from moongate.subject import subject_overrides
 
 SUBJECT_FILE = "subject.toml"
+NAMED = 3
 _CLASS_NOUN = "subject.class_noun"
 
 
@@ -102,7 +103,8 @@ def warning_of(members: Sequence[Member]) -> str:
     without = [name for name, config in usable if not config.subject.holdout_folder]
     if not without:
         return ""
-    who = "no result" if len(without) == len(usable) else f"no result of {' and '.join(without)}"
+    named = " and ".join(without) if len(without) <= NAMED else f"{without[0]} and {len(without) - 1} others"
+    who = "no result" if len(without) == len(usable) else f"no result of {named}"
     return f"{who} can be called good: {NO_REAL_PICTURES}"
 
 
