@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300
 WIDTH, HEIGHT = 1360, 900
-SCROLLS, DRAWN_MS = 60, 250
 MAX_PICTURE_BYTES = 150_000
 
 
@@ -63,17 +62,6 @@ class Visitor:
         for text in texts:
             self._note(text, displayed=self._comes(self._page.get_by_text(text).first.wait_for))
 
-    def expect_text_further_down(self, text: str) -> None:
-        """Note whether a text comes into view when one scrolls: a long list draws only the lines in view."""
-        wanted = self._page.get_by_text(text).first
-        self._page.mouse.move(WIDTH * 0.6, HEIGHT * 0.85)
-        for _ in range(SCROLLS):
-            if wanted.is_visible():
-                break
-            self._page.mouse.wheel(0, HEIGHT / 3)
-            self._page.wait_for_timeout(DRAWN_MS)
-        self._note(text, displayed=wanted.is_visible())
-
     def expect_picture(self, min_width: int) -> None:
         """Note whether a picture of at least so many pixels is displayed."""
         drawn = (
@@ -88,6 +76,10 @@ class Visitor:
         acted = f"window.{name} || document.getElementById('{name}') || document.querySelector('td a')"
         idle = not self._page.evaluate(f"() => Boolean({acted})")
         self._note("markup of a file's name, as text only", displayed=idle)
+
+    def settle(self, seconds: float) -> None:
+        """Let the page draw what tells nobody when it is there: a canvas."""
+        self._page.wait_for_timeout(seconds * 1000)
 
     def keep(self, path: Path) -> None:
         """Keep a picture of the page as it is, light enough for a page of documentation."""
