@@ -10,6 +10,8 @@ from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.schedules import IntervalSchedule
 
+HOUR_S = 3600.0
+
 
 @flow
 def nightly() -> None:
@@ -19,7 +21,7 @@ def nightly() -> None:
 @pytest.mark.usefixtures("prefect_server")
 def test_a_schedule_that_is_switched_on_makes_runs_by_itself() -> None:
     # A server whose database layer does not fit goes on as if nothing were wrong, and never makes a run.
-    every = IntervalSchedule(interval=timedelta(hours=1), anchor_date=datetime(2026, 1, 1, tzinfo=UTC))
+    every = IntervalSchedule(interval=timedelta(seconds=HOUR_S), anchor_date=datetime(2026, 1, 1, tzinfo=UTC))
     with get_client(sync_client=True) as client:
         deployment_id = client.create_deployment(
             flow_id=client.create_flow(nightly),
@@ -34,4 +36,4 @@ def test_a_schedule_that_is_switched_on_makes_runs_by_itself() -> None:
     due = sorted(run.expected_start_time for run in runs if run.expected_start_time)
     assert len(due) >= 3
     assert all(run.auto_scheduled for run in runs)
-    assert {later - earlier for earlier, later in pairwise(due)} == {timedelta(hours=1)}
+    assert {(later - earlier).total_seconds() for earlier, later in pairwise(due)} == {HOUR_S}

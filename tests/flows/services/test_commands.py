@@ -21,7 +21,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MOONGATE_DEVICE_SLOTS", "2")
     monkeypatch.setenv("MOONGATE_DEVICE_LOCKS", str(tmp_path / "devices"))
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    for name in ("PREFECT_API_URL", "CUDA_VISIBLE_DEVICES"):
+    for name in ("PREFECT_API_URL", "PREFECT_API_KEY", "CUDA_VISIBLE_DEVICES"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "store"
 
