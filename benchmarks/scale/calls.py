@@ -16,8 +16,8 @@ from moongate.artifacts.schemas import Table
 Turn = Literal["built", "again"]
 TURNS: tuple[Turn, ...] = get_args(Turn)
 REQUEST, EVENT = "request", "event"
-PROGRESS = "PATCH /api/artifacts/<id>"
-"""The request by which a stage that is at work says how far it is."""
+PROGRESS = frozenset({"PATCH /api/artifacts/<id>", "prefect.artifact.updated"})
+"""By which a stage at work says how far it is: a request, and the event that Prefect sends with it."""
 
 CALLS = Table(
     "scale_calls",
@@ -58,7 +58,7 @@ class Load:
 
     Attributes:
         per_run: requests and events of a run however long it takes.
-        progress_per_s: requests a second that say how far a stage is.
+        progress_per_s: what says how far a stage is, when that is sent every second.
         others_per_s: what else grows with time: heartbeats and logs.
     """
 
@@ -72,8 +72,8 @@ class Load:
         return self.progress_per_s + self.others_per_s
 
     def with_progress_every(self, seconds: float) -> Self:
-        """Return the load when progress is sent no more often than that."""
-        return replace(self, progress_per_s=min(self.progress_per_s, 1 / seconds))
+        """Return the load when progress is sent once in so many seconds."""
+        return replace(self, progress_per_s=self.progress_per_s / seconds)
 
 
 @dataclass
@@ -100,7 +100,7 @@ def load_of(calls: Sequence[Call]) -> Load:
         sums = {turn: sum(call.count for call in found if call.turn == turn) for turn in TURNS}
         return (sums["built"] - sums["again"]) / longer_s
 
-    progress = grown([call for call in calls if call.name == PROGRESS])
+    progress = grown([call for call in calls if call.name in PROGRESS])
     every = grown(calls)
     again = sum(call.count for call in calls if call.turn == "again")
     return Load(again - every * seconds["again"], progress, every - progress)

@@ -17,7 +17,7 @@ class Step:
     Attributes:
         compute_s: seconds on the device that no other device can delay.
         store_bytes: what it publishes.
-        server_calls: requests to the Prefect server, logs and events included.
+        server_calls: requests to the Prefect server that the stage waits for, and their events.
         of_class: whether only the first subject of a class performs it.
     """
 
@@ -70,7 +70,14 @@ class _Line:
         return self.free_at
 
 
-def simulate(chain: Sequence[Step], subjects: int, classes: int, devices: int, shared: Shared) -> Night:
+def simulate(
+    chain: Sequence[Step],
+    subjects: int,
+    classes: int,
+    devices: int,
+    shared: Shared,
+    reports_per_s: float = 0.0,
+) -> Night:
     """Return what a night comes to.
 
     Args:
@@ -79,8 +86,16 @@ def simulate(chain: Sequence[Step], subjects: int, classes: int, devices: int, s
         classes: how many class nouns they have; subject i has the noun i modulo `classes`.
         devices: how many compute.
         shared: what they compete for.
+        reports_per_s: what threads beside the work of a device send to the Prefect server: progress, logs,
+            heartbeats. No stage waits for it, but the server has so much less for what is waited for.
+
+    Raises:
+        ValueError: when the server has nothing left.
     """
-    store, server = _Line(shared.store_bytes_per_s), _Line(shared.server_calls_per_s)
+    left_per_s = shared.server_calls_per_s - reports_per_s * devices
+    if left_per_s <= 0:
+        raise ValueError(f"the reports of {devices} devices take all that the server answers")
+    store, server = _Line(shared.store_bytes_per_s), _Line(left_per_s)
     whole, reused = list(chain), [step for step in chain if not step.of_class]
     # When it happens, which device, its subject, the step that it has just computed.
     events: list[tuple[float, int, int, int]] = []
@@ -106,9 +121,10 @@ def simulate(chain: Sequence[Step], subjects: int, classes: int, devices: int, s
         seconds=end,
         device_share=computed_s / (devices * end),
         store_share=store.busy_s / end,
-        server_share=server.busy_s / end,
+        server_share=(server.busy_s * server.per_s + reports_per_s * computed_s)
+        / (end * shared.server_calls_per_s),
         store_bytes=store.busy_s * store.per_s,
-        server_calls=server.busy_s * server.per_s,
+        server_calls=server.busy_s * server.per_s + reports_per_s * computed_s,
     )
 
 

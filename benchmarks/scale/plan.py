@@ -40,7 +40,7 @@ def chain_here(costs: Sequence[StageCost], load: Load) -> list[Step]:
         Step(
             cost.wall_s,
             cost.bytes + cost.weights_bytes,
-            _calls(load, cost, costs, cost.wall_s),
+            _calls(load, cost, costs),
             cost.of_class,
         )
         for cost in costs
@@ -61,14 +61,14 @@ def chain_on_gpu(costs: Sequence[StageCost], load: Load, weights_kept: int) -> l
         Step(
             _gpu_s(cost),
             _gpu_bytes(cost, weights_kept),
-            _calls(load, cost, costs, _gpu_s(cost)),
+            _calls(load, cost, costs),
             cost.of_class,
         )
         for cost in costs
     ]
 
 
-def demand(chain: Sequence[Step], costs: Sequence[StageCost], subjects: int) -> Demand:
+def demand(chain: Sequence[Step], costs: Sequence[StageCost], subjects: int, reports_per_s: float) -> Demand:
     """Return what one subject of many asks for."""
     shares = [CLASSES.value / subjects if step.of_class else 1.0 for step in chain]
 
@@ -79,7 +79,7 @@ def demand(chain: Sequence[Step], costs: Sequence[StageCost], subjects: int) -> 
         device_s=total([step.compute_s for step in chain]),
         store_bytes=total([step.store_bytes for step in chain]),
         files=total([cost.files for cost in costs]),
-        server_calls=total([step.server_calls for step in chain]),
+        server_calls=total([step.server_calls + reports_per_s * step.compute_s for step in chain]),
     )
 
 
@@ -92,11 +92,9 @@ def most_subjects(asked: Demand, shared: Shared, devices: int, seconds: float) -
     )
 
 
-def _calls(load: Load, cost: StageCost, costs: Sequence[StageCost], seconds: float) -> float:
-    """Return what a stage's time brings, and its part in what every run asks, whatever is in the store."""
-    by_every_run = sum(not one.of_class for one in costs)
-    part = 0.0 if cost.of_class else load.per_run / by_every_run
-    return part + load.per_s * seconds
+def _calls(load: Load, cost: StageCost, costs: Sequence[StageCost]) -> float:
+    """Return a stage's part in what every run asks, whatever it finds in the store."""
+    return 0.0 if cost.of_class else load.per_run / sum(not one.of_class for one in costs)
 
 
 def _gpu_s(cost: StageCost) -> float:

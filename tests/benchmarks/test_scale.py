@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.launching import FIGURES_FOLDER
-from benchmarks.scale.calls import EVENT, PROGRESS, REQUEST, Call, load_of
+from benchmarks.scale.calls import EVENT, REQUEST, Call, load_of
 from benchmarks.scale.costs import StageCost
 from benchmarks.scale.night import Shared, Step, fewest_devices, simulate
 from benchmarks.scale.page import PAGE, page
@@ -40,6 +40,16 @@ def test_one_device_waits_for_nobody_but_its_own_requests() -> None:
     assert night.server_calls == pytest.approx(5 * 6)
 
 
+def test_nobody_waits_for_reports_but_the_server_has_so_much_less_for_requests() -> None:
+    # Of 14 a second two devices report 12, and 2 are left for requests.
+    night = simulate([Step(1.0, 0, 2.0)], 2, 2, 2, Shared(1e18, 14.0), reports_per_s=6.0)
+    assert night.seconds == pytest.approx(1 + 2 / 2 + 2 / 2)
+    assert night.server_calls == pytest.approx(2 * (2 + 6))
+    assert night.server_share == pytest.approx(16 / (3 * 14))
+    with pytest.raises(ValueError, match="take all"):
+        simulate([Step(1.0, 0, 2.0)], 2, 2, 2, Shared(1e18, 12.0), reports_per_s=6.0)
+
+
 def test_two_devices_stand_in_line_for_the_store() -> None:
     # Both are done computing at 1; the second is served after the first.
     night = simulate([Step(1.0, 6.0, 0)], 2, 2, 2, Shared(2.0, 1e18))
@@ -60,15 +70,16 @@ def test_what_a_run_asks_is_a_straight_line_through_a_long_and_a_short_run() -> 
     # 40 at any rate, .5 updates and .1 heartbeats a second.
     calls = [
         Call("built", REQUEST, "POST /api/flow_runs/", 40, 100.0),
-        Call("built", REQUEST, PROGRESS, 50, 100.0),
+        Call("built", REQUEST, "PATCH /api/artifacts/<id>", 25, 100.0),
+        Call("built", EVENT, "prefect.artifact.updated", 25, 100.0),
         Call("built", EVENT, "heartbeat", 10, 100.0),
         Call("again", REQUEST, "POST /api/flow_runs/", 40, 10.0),
-        Call("again", REQUEST, PROGRESS, 5, 10.0),
+        Call("again", REQUEST, "PATCH /api/artifacts/<id>", 5, 10.0),
         Call("again", EVENT, "heartbeat", 1, 10.0),
     ]
     load = load_of(calls)
     assert (load.per_run, load.progress_per_s, load.others_per_s) == pytest.approx((40.0, 0.5, 0.1))
-    assert load.with_progress_every(30.0).per_s == pytest.approx(1 / 30 + 0.1)
+    assert load.with_progress_every(30.0).per_s == pytest.approx(0.5 / 30 + 0.1)
     assert load.with_progress_every(1.0) == load
 
 
@@ -79,7 +90,7 @@ def test_a_run_that_finds_its_classs_work_done_asks_for_all_but_what_that_works_
     load = load_of([Call("built", EVENT, "e", 60, 20.0), Call("again", EVENT, "e", 40, 10.0)])
     chain = chain_here([cost("base", 5.0), cost("tuned", 7.0), cost("swapped", 3.0)], load)
     assert [step.of_class for step in chain] == [True, False, False]
-    assert [step.server_calls for step in chain] == pytest.approx([5 * 2, 20 / 2 + 7 * 2, 20 / 2 + 3 * 2])
+    assert [step.server_calls for step in chain] == pytest.approx([0, 20 / 2, 20 / 2])
 
 
 def test_the_page_is_what_its_command_writes() -> None:
