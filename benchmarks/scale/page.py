@@ -131,8 +131,8 @@ def _answer(found: Sequence[Scenario], load: Load) -> Iterator[str]:
         `moongate batch --engine ray` (or dask): a worker takes one subject after the other and holds its
         device for the whole chain. The simulation goes event by event; the store and the Prefect server serve
         one request at a time, in the order in which they come. What devices report beside their work
-        (progress, logs, heartbeats) is waited for by nobody, and takes its part of what the server answers; no more devices are tried
-        than leave half of it. Where nothing else is said, progress is sent every
+        (progress, logs, heartbeats) is waited for by nobody, and takes its part of what the server answers;
+        no more devices are tried than leave half of it. Where nothing else is said, progress is sent every
         {PROGRESS_EVERY.value:.0f} s."""
     )
     yield _conclusion(found[2], found[5])
