@@ -13,8 +13,8 @@ from moongate.campaign.recommendation import Recommendation
 from moongate.campaign.record import Campaign, campaign_lock, write_campaign
 from moongate.errors import StoreError
 
-WRITING_SHARE = 20
-"""At most one twentieth of a campaign's time is spent on writing what came of it."""
+QUICK_S, PAUSE = 0.5, 20.0
+"""What is written more slowly than this is written again after so many times as long."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class Journal:
         self.campaign = replace(self.campaign, outcomes=(*self.campaign.outcomes, outcome))
         if (begun := time.monotonic()) >= self._next_at:
             self._note(self.campaign)
-            self._next_at = begun + WRITING_SHARE * (time.monotonic() - begun)
+            took = time.monotonic() - begun
+            self._next_at = begun + PAUSE * took if took > QUICK_S else 0.0
 
     def recommend(self, recommendation: Recommendation) -> None:
         """Note which setting to take, or what a second seed says of it."""
